@@ -87,8 +87,7 @@ def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Coun
         return counted(entries, "lines_text")
     if (entries := labelled_blocks.count(lines)) is not None:
         return counted(entries, "blocks_text")
-    found = outline(lines)
-    for body in [found.body] if found.without_hint is found.body else [found.body, found.without_hint]:
+    for body in outline(lines).bodies:
         rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]
         if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
             rest = rest[1:]

@@ -41,12 +41,16 @@ _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]"
 class Outline(msgspec.Struct, frozen=True):
     """A text without its headings and footers, and the numbers of records that these state."""
 
-    body: list[str]
-    without_hint: list[str]
-    """The body without its last block, if that may be a hint for the reader."""
+    bodies: tuple[list[str], ...]
+    """The body, and the body without its last block, if that may be a hint for the reader."""
     statements: list[Stated]
     headings: int
     """The number of statements from headings; the others are from footers."""
+
+    @property
+    def body(self) -> list[str]:
+        """The lines between the headings and the footers."""
+        return self.bodies[0]
 
 
 def outline(lines: list[str]) -> Outline:
@@ -66,7 +70,8 @@ def outline(lines: list[str]) -> Outline:
     body = _without_footers(lines[start:], statements)
     last = _last_block(body)
     is_hint = 0 < len(last) <= 2 and len(last) < len(body) and not any(ITEM.match(line[:MAX_PREFIX]) for line in last)
-    return Outline(body, _trimmed(body[: -len(last)]) if is_hint else body, statements, stated_above)
+    bodies = (body, _trimmed(body[: -len(last)])) if is_hint else (body,)
+    return Outline(bodies, statements, stated_above)
 
 
 def _begins_group(lines: list[str], at: int) -> bool:
@@ -170,9 +175,7 @@ def count(text_outline: Outline) -> int | None:
         return 0
     if not any(numbers) or not text_outline.body:
         return None
-    parts = set(_parts(text_outline.body))
-    if text_outline.without_hint is not text_outline.body:
-        parts.update(_parts(text_outline.without_hint))
+    parts = {number for body in text_outline.bodies for number in _parts(body)}
     return next((number for number in numbers if number in parts), None)
 
 
@@ -181,7 +184,7 @@ def _below_statement(lines: list[str]) -> Outline:
     for at, line in enumerate(lines[:MAX_PREAMBLE]):
         if line.rstrip().endswith((":", "\uff1a")) and _states_alone(line) and states_found(line):
             return outline(lines[at:])
-    return Outline(lines, lines, [], 0)
+    return Outline((lines,), [], 0)
 
 
 def _parts(body: list[str]) -> Iterator[int]:
