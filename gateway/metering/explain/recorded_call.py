@@ -20,7 +20,7 @@ class RecordedCall(msgspec.Struct, frozen=True):
     arguments: dict[str, Any]
     result_json: bytes
     hints: ToolHints = ToolHints()
-    """From the tool's `inputSchema`, if it was recorded with the call."""
+    """From the schemas of the tool, if they were recorded with the call."""
     declaration: dict[str, Any] = {}
     """The recorded `inputSchema` and `outputSchema` of the tool."""
 
@@ -35,7 +35,8 @@ def read_call(text: str) -> RecordedCall:
     hints, declaration = ToolHints(), {}
     if len(values) == 1 and "tool" in values[0]:
         declaration = {name: values[0][name] for name in ("inputSchema", "outputSchema") if values[0].get(name)}
-        hints = parse_hints(msgspec.json.encode({"input": values[0].get("inputSchema")}))
+        schemas = {"input": values[0].get("inputSchema"), "output": values[0].get("outputSchema")}
+        hints = parse_hints(msgspec.json.encode(schemas))
         tool, arguments, result = values[0]["tool"], values[0].get("arguments"), values[0].get("result")
     else:
         tool, arguments, result = _from_messages(values)

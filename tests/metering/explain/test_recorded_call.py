@@ -33,6 +33,12 @@ def test_the_input_schema_may_be_recorded_with_the_call() -> None:
     assert call.hints.table_arguments == {"entity"}
 
 
+def test_the_output_schema_may_be_recorded_with_the_call() -> None:
+    schema = {"properties": {"found": {"type": "array", "items": {"type": "object"}}}}
+    call = read_call(json.dumps({"tool": "x", "outputSchema": schema, "result": {}}))
+    assert call.hints.record_paths == (("found",),)
+
+
 def test_a_call_without_arguments_has_empty_ones() -> None:
     assert read_call('{"tool": "x", "result": {}}') == RecordedCall("x", {}, b"{}")
 
