@@ -1,4 +1,8 @@
-"""Headings that announce a number of records: `Found 2 invoices:`."""
+"""Headings that announce a number of records: `Found 2 invoices:`.
+
+A heading may name anything, unlike the statements that `text.statements` reads, so its number counts only if it is that
+of the strings or texts below it.
+"""
 
 from __future__ import annotations
 
