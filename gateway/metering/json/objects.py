@@ -229,9 +229,9 @@ def state_of(members: Members) -> str:
 
 def is_pending(members: Members) -> bool:
     """Return True if an object says only that the work goes on: a state, a handle, and no data."""
-    message = members.get("message")
-    is_unfinished = isinstance(message, str) and _UNFINISHED.search(message[:200]) and not state_of(members)
-    if normalize_name(state_of(members)) not in _UNFINISHED_STATES and not is_unfinished:
+    message, state = members.get("message"), state_of(members)
+    is_unfinished = not state and isinstance(message, str) and _UNFINISHED.search(message[:200])
+    if normalize_name(state) not in _UNFINISHED_STATES and not is_unfinished:
         return False
     has_handle = any(name.endswith(_HANDLE_ENDINGS) for name in members)
     has_list = any(isinstance(value, list) and value for value in members.values())
