@@ -181,7 +181,7 @@ class ObjectLists(ObjectMembers):
         """Compare a count with the numbers that the object states; prefer a list with the stated length."""
         if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
             return found
-        list_name = normalize_name(found.path.partition(".")[0])
+        list_name = _member_of(found)
         if not (stated := witnesses.find(self._members, list_name)):
             return found
         if is_describing_tool(self._arguments.tool):
@@ -203,14 +203,14 @@ class ObjectLists(ObjectMembers):
 
     def _is_beside_entity(self, found: Count) -> bool:
         """Return True if the records are a list of this object, which describes one entity."""
-        list_name = normalize_name(found.path.partition(".")[0])
-        return bool(found.records) and isinstance(self._members.get(list_name), list) and self._describes_entity()
+        records = self._members.get(_member_of(found))
+        return bool(found.records) and isinstance(records, list) and self._describes_entity()
 
     def _skips_scalars(self, found: Count) -> bool:
         """Return True if a list of scalars under a common name was not counted, but something else was."""
         if Sign.SCALAR in found.signs:
             return False
-        counted_name = normalize_name(found.path.partition(".")[0])
+        counted_name = _member_of(found)
         return any(
             isinstance(rows := self._members[name], list)
             and bool(rows)
@@ -258,3 +258,8 @@ class ObjectLists(ObjectMembers):
         if found.records not in numbers:
             return None
         return found.stated_by(self._original(numbers[found.records]), Sign.WITNESS_AGREES)
+
+
+def _member_of(found: Count) -> str:
+    """Return the normalized name of the member that holds the records."""
+    return normalize_name(found.path.partition(".")[0])

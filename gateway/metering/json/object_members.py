@@ -141,6 +141,9 @@ class ObjectMembers:
     def _states_none(self) -> bool:
         return 0 in (self._members.get(one) for one in COUNT_MEMBERS | RETURNED_COUNT_MEMBERS)
 
+    def _is_success(self) -> bool:
+        return True in (self._members.get("success"), self._members.get("ok"))
+
     def _is_one_scalar(self) -> bool:
         return len(self._members) == 1 and not isinstance(next(iter(self._members.values())), dict | list | str)
 

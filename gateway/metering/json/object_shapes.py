@@ -52,10 +52,9 @@ class ObjectShape(ObjectLists):
             return FAILURE
         if objects.is_pending(members) and not self._is_selected():
             return self._counted(0, Sign.PENDING)
-        if True in (members.get("success"), members.get("ok")) and is_overwriting_tool(self._arguments.tool):
-            found = self._counted(0, Sign.WRITE) if self._arguments.returns_rows is None else self._count_members()
-        else:
-            found = self._count_members()
+        is_overwritten = self._is_success() and is_overwriting_tool(self._arguments.tool)
+        is_write = is_overwritten and self._arguments.returns_rows is None
+        found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
         if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
             found = found.with_signs(Sign.ENTITY_BESIDE)
         if found.kind is CountKind.COUNTED and self._skips_scalars(found):
@@ -140,7 +139,6 @@ class ObjectShape(ObjectLists):
     def _count_without_list(self, wrapped: Count) -> Count:
         """Count an object without a list of records: an acknowledgement, a summary, or one record."""
         members = self._members
-        is_success = True in (members.get("success"), members.get("ok"))
         if objects.is_acknowledgement(members):
             if (message := self.count_message()).kind:
                 return message
@@ -152,7 +150,7 @@ class ObjectShape(ObjectLists):
             return nothing
         if (told := self._count_by_message()) is not None:
             return told
-        if is_writing_tool(self._arguments.tool) and is_success:
+        if is_writing_tool(self._arguments.tool) and self._is_success():
             return self._counted(0, Sign.WRITE)
         is_answer = all(isinstance(value, bool) for name, value in members.items() if name not in WRAPPER_MEMBERS)
         return UNKNOWN_COUNT if is_answer or objects.is_summary(members) else self._count_single()
