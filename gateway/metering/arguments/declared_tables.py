@@ -7,6 +7,7 @@ from collections.abc import Set
 from functools import lru_cache
 
 from gateway.metering.arguments import rest_requests
+from gateway.metering.arguments.joined_tables import JoinedTables
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.vocabulary.arguments import (
     ARGUMENTS_BY_TOOL_WORDS,
@@ -139,9 +140,10 @@ class DeclaredTables:
         if (is_target and name not in SOURCE_ARGUMENTS) or name in WRITTEN_ARGUMENTS:
             self.written.add(table)
 
-    def add_joined(self, tables: Set[str]) -> None:
-        """Add tables that arguments bring in beside another."""
-        for name in tables:
+    def add_joined(self, joined: JoinedTables) -> None:
+        """Add the tables that arguments bring in beside another."""
+        self.is_complete = self.is_complete and joined.is_complete
+        for name in joined.tables:
             if not _NAME.match(name) or len(name) > MAX_TABLE_NAME:
                 self.is_complete = False
                 continue

@@ -83,10 +83,8 @@ class _TableNames:
         self._may_extend = statements.may_extend
         self._tool = tool
         self._has_table = bool(self.named)
-        joined = JoinedTables(tool, self.strings.watched, {name for name, _ in self.others})
-        self._knows_joined = joined.is_complete or not self._has_table
         if self._has_table:
-            self.declared.add_joined(joined.tables)
+            self.declared.add_joined(JoinedTables(tool, self.strings.watched, {name for name, _ in self.others}))
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -101,7 +99,6 @@ class _TableNames:
         return (
             self.strings.is_complete
             and self.declared.is_complete
-            and self._knows_joined
             and all(one is not None and one.is_exhaustive for one in self.analyses)
             and not any(self._may_reach_more(name, value) for name, value in self.others)
             and not self._has_handle
@@ -122,9 +119,10 @@ class _TableNames:
             return True
         return self._has_table and holds_source(value)
 
-    def certain(self, tool: str) -> tuple[str, ...] | None:
-        """Return `named` if it is all that the call can reach, else `None`."""
-        if not self.is_exhaustive or (not self.named and is_writing_tool(tool)):
+    @property
+    def certain(self) -> tuple[str, ...] | None:
+        """`named` if it is all that the call can reach, else `None`."""
+        if not self.is_exhaustive or (not self.named and is_writing_tool(self._tool)):
             return None
         return None if any(one.lists_names for one in self.known) else self.named
 
@@ -134,7 +132,7 @@ def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
 
     `None` also for what lists names, and for a writing tool without a table: what it writes cannot be known.
     """
-    return _TableNames(tool, arguments, hints).certain(tool)
+    return _TableNames(tool, arguments, hints).certain
 
 
 def names_all_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> bool:
@@ -145,7 +143,7 @@ def names_all_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints |
 def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
     """Return `named_tables` of a call of SQL, or of a writing tool, whose result need not name them; else `None`."""
     names = _TableNames(tool, arguments, hints)
-    return names.certain(tool) if names.analyses or names.declared.written else None
+    return names.certain if names.analyses or names.declared.written else None
 
 
 def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
