@@ -34,6 +34,8 @@ _COMMANDS = word_set(
     "row show fork completion rerank"
 )
 """Commands that read no other index."""
+_BRANCH_COMMANDS = _COMMANDS | {"lookup", "enrich"}
+"""Commands with which a branch of `FORK` begins."""
 
 
 def read(text: str) -> QueryAnalysis | None:
@@ -107,7 +109,7 @@ def _read_groups(nodes: Nodes, sources: Sources) -> None:
                 if command:
                     _read_command(command, sources)
         elif inside:
-            if inside[0].word in _COMMANDS | {"lookup", "enrich"} and node.kind == "(" and len(inside) > 1:
+            if inside[0].word in _BRANCH_COMMANDS and node.kind == "(" and len(inside) > 1:
                 _read_command(inside, sources)
             else:
                 _read_groups(inside, sources)

@@ -17,7 +17,6 @@ from gateway.metering.queries.lexer import (
     NAME,
     SINGLE_QUOTED,
     STRING,
-    WORD,
     Lexer,
     Node,
     Nodes,
@@ -110,9 +109,8 @@ def _read_join(nodes: Nodes, sources: Sources) -> None:
     if any(node.kind == "[" for node in nodes):
         return
     end = find_word(nodes, "as")
-    operand = nodes[end - 1] if 0 < end <= len(nodes) else Node(WORD, "")
-    if operand.is_identifier:
-        sources.add(operand.text)
+    if end and nodes[end - 1].is_identifier:
+        sources.add(nodes[end - 1].text)
     sources.reach_more()  # an alias without `AS` looks like the name
 
 

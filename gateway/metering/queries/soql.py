@@ -43,17 +43,17 @@ def _read_select(nodes: Nodes, sources: Sources) -> bool:
     end = find_word(rest, *_CLAUSES)
     names: set[str] = set()
     for at, source in enumerate(split(rest[:end], ",")):
-        words = [node.text for node in source if node.kind == WORD and node.word != "as"]
-        if not words or len(words) != len([node for node in source if node.word != "as"]):
+        words = [node.word for node in source if node.word != "as"]
+        if not words or not all(words):
             return False
-        names.update(word.lower() for word in words)
+        names.update(words)
         if at and "." in words[0]:
             sources.reach_more()  # a relation of the first object
         else:
             sources.add(words[0])
     _read_paths(nodes[1:start], names, sources)
     _read_paths(rest[end:], names, sources)
-    return bool(names)
+    return True
 
 
 def _read_paths(nodes: Nodes, names: set[str], sources: Sources) -> None:
@@ -78,9 +78,7 @@ def _read_paths(nodes: Nodes, names: set[str], sources: Sources) -> None:
 def _read_returning(nodes: Nodes, sources: Sources) -> None:
     start = find_word(nodes, "returning")
     rest = nodes[start + 1 :]
-    if not rest:
-        sources.reach_more()
-    for one in split(rest[: find_word(rest, "with", "limit", "update")], ",") if rest else ():
+    for one in split(rest[: find_word(rest, "with", "limit", "update")], ","):
         if one and one[0].kind == WORD:
             sources.add(one[0].text)
             _read_paths(one[1:], {one[0].word}, sources)
