@@ -5,22 +5,19 @@ A function that neither is listed here nor is known to the parser may be user-de
 
 from __future__ import annotations
 
+from gateway.metering.vocabulary.names import word_set
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_FILE_READERS = _set(
+_FILE_READERS = word_set(
     "readcsv readcsvauto readparquet parquetscan readjson readjsonauto readndjson readndjsonauto readjsonobjects "
     "readxlsx readtext readblob stread icebergscan deltascan sniffcsv file url s3 s3cluster gcs hdfs"
 )
-_ROW_GENERATORS = _set(
+_ROW_GENERATORS = word_set(
     "generateseries explodinggenerateseries generatedatearray generatetimestamparray range unnest explode "
     "posexplode jsoneach jsontree jsonbeach jsontable jsonbarrayelements jsonarrayelements jsonbarrayelementstext "
     "jsonarrayelementstext jsonbtorecordset jsontorecordset jsonobjectkeys jsonbobjectkeys regexpmatches "
     "regexpsplittotable stringtotable stringsplit splittotable flatten openjson numbers values"
 )
-_PURE = _set(
+_PURE = word_set(
     "abs age arrayagg avg ceil ceiling changes char chr coalesce concat count cos date dateadd datediff datepart "
     "datetime day dayofweek dayofyear degrees exp extract floor format formatdatetime gcd glob greatest hex hour "
     "ifnull iif instr isnull json jsonarray jsonarraylength jsonb jsonbbuildobject jsonbuildobject jsonbagg "
