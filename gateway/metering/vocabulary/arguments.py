@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from gateway.metering.vocabulary.names import word_set
 
-TABLE_ARGUMENTS = word_set(
-    "table tablename tableid tables tablenames collection collectionname collections index indexname indices indexuid "
-    "indexid indexes targetindex viewname "
-    "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid "
-    "tableidorname measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid "
-    "sobject sobjectname sobjecttype objectapiname "
-    "loggroup loggroupname loggroupnames loggroupidentifier loggroupidentifiers entitysetname entitylogicalname "
-    "collectionpath collectiongroup indexpattern indexpatterns datastream datastreamname"
-)
-"""Arguments with the name of a table."""
-TABLE_ENDINGS = ("tablename", "collectionname", "tablefullname")
-"""Ends of further names of such arguments: `hypertable_name`."""
-
 INDEX_ARGUMENTS = word_set(
     "index indexname indices indexuid indexid indexes targetindex indexpattern indexpatterns datastream datastreamname"
 )
 """Arguments that name a table only if no other argument does."""
+
+TABLE_ARGUMENTS = INDEX_ARGUMENTS | word_set(
+    "table tablename tableid tables tablenames collection collectionname collections viewname relation relationname "
+    "entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid tableidorname "
+    "measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid sobject sobjectname "
+    "sobjecttype objectapiname loggroup loggroupname loggroupnames loggroupidentifier loggroupidentifiers "
+    "entitysetname entitylogicalname collectionpath collectiongroup"
+)
+"""Arguments with the name of a table."""
+TABLE_ENDINGS = ("tablename", "collectionname", "tablefullname")
+"""Ends of further names of such arguments: `hypertable_name`."""
 
 SHEET_ARGUMENTS = word_set(
     "sheet sheetname sheets sheetnames worksheet worksheetname worksheets leftsheet rightsheet sourcesheet targetsheet "
