@@ -53,7 +53,6 @@ _NOT_SOURCE = re.compile(
 """A number, a time, or an address of mail."""
 _CELL = re.compile(r"[A-Z]{1,3}\d{1,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
 _COLUMNS = re.compile(r"[\w\s.,=<>!\"`*$-]*\Z")
-_ABSENT = (None, False, "", 0)
 
 
 @lru_cache(maxsize=2_048)
@@ -89,7 +88,7 @@ class JoinedTables:
         self.is_complete = True
         self._has_sheet = not SHEET_ARGUMENTS.isdisjoint(names)
         for parent, name, value in watched:
-            if name in _HANDLES or _is_absent(value) or (is_column(tool, parent) and not _JOINING.match(name)):
+            if name in _HANDLES or not value or (is_column(tool, parent) and not _JOINING.match(name)):
                 continue
             if name in RELATION_ARGUMENTS:
                 self.is_complete = self.is_complete and _are_parts(value)
@@ -123,13 +122,9 @@ class JoinedTables:
                 self._read(inner, depth + 1)
 
 
-def _is_absent(value: Any) -> bool:
-    return value in _ABSENT or (isinstance(value, dict | list | tuple) and not value)
-
-
 def _are_parts(value: Any) -> bool:
     """Return True for the parts of a vector store's results that `include` selects."""
-    listed = value if isinstance(value, list) else str(value).split(",") if isinstance(value, str) else [""]
+    listed = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else [""]
     words = {one.strip().lower() if isinstance(one, str) else "" for one in listed}
     return words <= RESULT_PARTS and not words.isdisjoint(RELATION_PARTS)
 
