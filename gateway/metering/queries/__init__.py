@@ -9,5 +9,5 @@ would not bound its work. A query that a reader does not understand has no analy
 not name is not exhaustive.
 
 Readers never raise, and take time in proportion to the text. Imported by `metering.arguments` and `metering.sql`;
-imports `metering.table_names`.
+imports `metering.table_names` and `metering.vocabulary`.
 """
