@@ -70,7 +70,8 @@ def _containers(tool: str, names: Set[str]) -> frozenset[str]:
 class DeclaredTables:
     """The tables that arguments other than SQL name.
 
-    `possible` may be tables. `is_complete` is False if a value may reach a table that it does not name.
+    `possible` may be tables. `is_complete` is False if a value may reach a table that it does not name. `values` are
+    the strings by name.
     """
 
     def __init__(self, tool: str, strings: list[tuple[str, str]], table_arguments: frozenset[str]) -> None:
@@ -78,9 +79,9 @@ class DeclaredTables:
         self.written: set[str] = set()
         self.possible: set[str] = set()
         self.is_complete = True
-        self._values = dict(strings)
-        self._schema = next((self._values[name] for name in SCHEMA_ARGUMENTS if self._values.get(name)), "")
-        names = self._values.keys()
+        self.values = dict(strings)
+        self._schema = next((self.values[name] for name in SCHEMA_ARGUMENTS if self.values.get(name)), "")
+        names = self.values.keys()
         self._writes = is_writing_tool(tool) or (
             not OPERATION_ARGUMENTS.isdisjoint(names)
             and any(name in OPERATION_ARGUMENTS and value.lower() in WRITE_OPERATIONS for name, value in strings)
@@ -95,7 +96,7 @@ class DeclaredTables:
             self._table_arguments |= _containers(tool, names)
         for name, value in strings:
             self._read(name, value)
-        if (request := rest_requests.read(tool, self._values)) is not None:
+        if (request := rest_requests.read(tool, self.values)) is not None:
             self.is_complete = False  # relations and functions may reach other tables
             self.tables.update(request.tables)
             self.written.update(request.tables[:1] if request.is_write else ())
@@ -156,15 +157,15 @@ class DeclaredTables:
         """Return the sheet in a range such as `Orders!A1:B5`; in a call with a spreadsheet, also of `Orders`."""
         if len(reference) > MAX_TABLE_NAME or "!" in reference:
             return reference[:MAX_TABLE_NAME].rpartition("!")[0]
-        is_sheet = _CELLS.match(reference) is None and any(name.startswith("spreadsheet") for name in self._values)
+        is_sheet = _CELLS.match(reference) is None and any(name.startswith("spreadsheet") for name in self.values)
         return reference if is_sheet else ""
 
     def _is_table(self, name: str, value: str) -> bool:
-        object_type = self._values.get("objecttype", self._values.get("type", "")).lower()
+        object_type = self.values.get("objecttype", self.values.get("type", "")).lower()
         if any(word in object_type for word in ("table", "view")) or (not object_type and self._schema):
             return True
         is_record_type = name == "objectname" and not object_type and value.isidentifier()
-        return is_record_type and STORAGE_ARGUMENTS.isdisjoint(self._values)
+        return is_record_type and STORAGE_ARGUMENTS.isdisjoint(self.values)
 
     def _is_type_of_records(self, value: str) -> bool:
         """Return True for the type of the records of a CRM, and False for the kind of an object of a database."""

@@ -184,7 +184,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         tables_read=tuple(sorted(read)),
         tables_written=tuple(sorted(declared.written.union(*(one.written for one in known)))),
         tables_named=names.named,
-        returns_rows=False if not analyses and rest_requests.is_write(dict(others)) else _returns_rows(analyses),
+        returns_rows=False if not analyses and rest_requests.is_write(declared.values) else _returns_rows(analyses),
         is_plan=bool(known) and all(one.is_plan for one in known),
         columns=known[0].columns if len(analyses) == 1 and known else None,
         has_one_column=len(analyses) == 1 and bool(known) and known[0].has_one_column,
