@@ -20,7 +20,7 @@ from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.arguments.joined_tables import JoinedTables, holds_source, is_column, is_handle
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
-from gateway.metering.arguments.strings import SCALARS, StringCollector
+from gateway.metering.arguments.strings import SCALARS, StringCollector, begins_as_container
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.table_names import MAX_TABLE_NAME
@@ -115,7 +115,9 @@ class _TableNames:
 
     def _may_reach_more(self, name: str, value: str) -> bool:
         """Return True if a string that is no query may reach a table that nothing names."""
-        if value in self.strings.relaxed or may_hold_sql(name, value) or self._may_extend(value):
+        if may_hold_sql(name, value):
+            return True
+        if value not in self.strings.containers and (begins_as_container(value) or self._may_extend(value)):
             return True
         return self._has_table and holds_source(value)
 

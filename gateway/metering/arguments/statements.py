@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector, parse_container
+from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector
 from gateway.metering.queries import languages
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.queries.languages import Language
@@ -102,7 +102,7 @@ class Statements:
     def may_extend(self, text: str) -> bool:
         """Return True if a text may be appended to a query of the call, and reach another table as part of it."""
         found = languages.extendable(self.languages | ({self._of_tool} if self._of_tool is not None else set()))
-        if not found or not languages.may_be_part(text) or parse_container(text) is not None:
+        if not found or not languages.may_be_part(text):
             return False
         self._characters += len(text)
         return self._characters > MAX_QUERY_CHARACTERS or any(languages.may_extend(text, one) for one in found)

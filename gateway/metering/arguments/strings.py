@@ -32,14 +32,13 @@ class StringCollector:
     """Collects the strings among arguments, each with the normalized name of the argument that it is in or under.
 
     `watched` are the values, also others than strings, of names that may bring in another table, with the name of the
-    argument around them. `relaxed` are the texts of at most `MAX_SQL_CHARACTERS` that begin as JSON and are something
-    else, such as JSON5; a longer text counts as SQL.
+    argument around them. `containers` are the texts that are JSON objects or arrays.
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self.found: list[tuple[str, str]] = []
         self.watched: list[tuple[str, str, Any]] = []
-        self.relaxed: set[str] = set()
+        self.containers: set[str] = set()
         self.is_complete = True
         self._add(arguments, "", "", 0)
 
@@ -47,9 +46,8 @@ class StringCollector:
         if isinstance(value, str):
             self.found.append((MEMBER_ARGUMENTS.get((parent, name)) or STAGE_ARGUMENTS.get(name, name), value))
             if (inner := parse_container(value)) is not None:
+                self.containers.add(value)
                 self._add_bounded(inner, name, parent, depth)
-            elif len(value) <= MAX_SQL_CHARACTERS and _RELAXED_JSON.match(value):
-                self.relaxed.add(value)
         elif not isinstance(value, Mapping | list | tuple):
             return
         elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
@@ -85,6 +83,11 @@ def parse_container(text: str) -> Any:
         return [json.loads(line, object_pairs_hook=_object) for line in lines if line.strip()] or None
     except (ValueError, RecursionError):
         return None
+
+
+def begins_as_container(text: str) -> bool:
+    """Return True if a text begins as a JSON object or array; if it is none, it may be JSON5."""
+    return _RELAXED_JSON.match(text, 0, MAX_SQL_CHARACTERS) is not None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
