@@ -69,7 +69,7 @@ _LABELLED_ERROR = re.compile(r"\s{0,8}(?:[-*\u2022]\s|\d{1,3}[.)]\s)")
 _NOT_FOUND = re.compile(
     rf"((?:\S+\s){{0,8}}?\S*?)[\s:,-]*(?:{spaced(phrases.NOT_FOUND)})(?=[\s.!:,;(\u3002]|\Z)", re.IGNORECASE
 )
-_ROW_NOUN = re.compile(rf"(?:{spaced(phrases.ROWS)}|data|daten|datos|donn[\u00e9e]es|dados|данные)\Z")
+_ROW_NOUN = re.compile(rf"(?:{spaced(phrases.ROWS)}|data|{spaced(phrases.DATA)}|данные)\Z")
 _EMPTY_MARK = re.compile(
     r"[\s#*_>]{0,8}(?:[-*\u2022]\s)?(?:[(<\[{]\s?(?:none|empty|no \w+(?: \w+)?|0 \w+|nothing|null|nil|"
     r"vide|leer|vac[i\u00ed]o|vazio|пусто|空|なし|无|無)\s?[)>\]}]|"
@@ -89,15 +89,14 @@ _AFTER = rf"(?=\s*(?:\Z|[\n.!,:;()\u2014\u2013*_\"'`<\]-])|\s+(?:{spaced(phrases
 _EMPTY = re.compile(
     rf"{_LEAD}(?:(?:{spaced(phrases.NO)})(?:\s+|(?<=[d'\u2019]))(?:\S+\s+){{0,3}}?(?:{spaced(phrases.ROWS)}|"
     rf"{spaced(phrases.THINGS)}|"
-    rf"data|daten|datos|donn[\u00e9e]es|dados|данных|information|content|text|output|changes)(?:\(e?s\))?{_AFTER}|"
+    rf"data|{spaced(phrases.DATA)}|данных|information|content|text|output|changes)(?:\(e?s\))?{_AFTER}|"
     r"no (?:\w+ ){1,3}(?:with|named|called|matching|for|by) [^\n]{1,80}\Z|"
     r"no (?:\w+ ){1,4}(?:(?:was |were |could be )?(?:found|available|returned|matched)|match(?:es|ed|ing)?|yet|"
     r"exist)\b|"
     r"(?:did ?n[o']t|do ?n[o']t|does ?n[o']t|could ?n[o']t|can ?not|can't|was ?n[o']t able to|"
     r"were ?n[o']t able to) (?:find|match|return|have|contain|get) "
     rf"(?:any|a matching)\b|did not match any\b|(?:{spaced(phrases.NOTHING)}){_AFTER})"
-    rf"|(?:(?:\S+\s){{0,2}}(?:{spaced(phrases.ROWS)}|daten|datos|donn[\u00e9e]es|dados|"
-    rf"данные)\s+)?(?:{spaced(phrases.NOT_FOUND)})\W*\Z"
+    rf"|(?:(?:\S+\s){{0,2}}(?:{spaced(phrases.ROWS)}|{spaced(phrases.DATA)}|данные)\s+)?(?:{spaced(phrases.NOT_FOUND)})\W*\Z"
     r"|(?:результатов|записей|данных|строк|совпадений)\s(?:не найдено|нет)",
     re.IGNORECASE,
 )
@@ -116,26 +115,22 @@ _NO_ACCESS = re.compile(
     r"(?:connection|permission|access|credentials|token|"
     r"database (?:is )?(?:selected|connected|configured|specified))\b"
 )
+_DONE = "created|deleted|inserted|updated|added|removed|dropped|saved|written|altered|renamed|truncated"
 _AFFECTED = re.compile(
     rf"\d+\s+(?:\w+\s)?(?:{spaced(phrases.ROWS)})\s+(?:\w{{2,5}}\s+)?(?:{spaced(phrases.CHANGED)})(?!\w)|"
     rf"(?:{spaced(phrases.ROWS)})\s*(?:{spaced(phrases.CHANGED)})\s*[:=]|"
     rf"(?:{spaced(phrases.CHANGED)})\w{{0,2}}\s+(?:{spaced(phrases.ROWS)})\s*[:=]|затронуто строк|"
     rf"(?:{spaced(phrases.CHANGED)}|wrote)\s+\d+\s+(?:\w+\s)?(?:{spaced(phrases.ROWS)})(?!\w)|"
     r"\bse (?:insert|actualiz|elimin|borr|modific|agreg|a\u00f1ad|cre)\w+ \d+|"
-    r"\A[^\n]{0,200}\b(?:created|deleted|inserted|updated|added|removed|dropped|saved|written|altered|renamed|"
-    r"truncated)\s+"
-    r"successfully\b|\A\W{0,8}(?:[\w ]{0,80}\s)?successfully\s+"
-    r"(?:created|deleted|inserted|updated|added|removed|dropped|saved|wrote|written|altered|renamed|truncated)\b|"
-    rf"\A\W{{0,8}}(?:erfolgreich|correctamente|avec succ[\u00e8e]s|com sucesso|успешно)\s(?:{spaced(phrases.CHANGED)})|"
-    rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:erfolgreich|correctamente|avec succ[\u00e8e]s|com sucesso|"
-    rf"успешно)|"
+    rf"\A[^\n]{{0,200}}\b(?:{_DONE})\s+successfully\b|"
+    rf"\A\W{{0,8}}(?:[\w ]{{0,80}}\s)?successfully\s+(?:{_DONE}|wrote)\b|"
+    rf"\A\W{{0,8}}(?:{spaced(phrases.SUCCESSFULLY)})\s(?:{spaced(phrases.CHANGED)})|"
+    rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|"
     r"\A\s*(?:insert \d+ \d+|update \d+|delete \d+|create table|drop table|"
     r"alter table|create index|truncate table)\s*\Z",
     re.IGNORECASE,
 )
-_MAY_REPORT_WRITE = re.compile(
-    r"[\d:=]|success|erfolgreich|correctamente|avec succ|com sucesso|успешно|затронуто|table|index"
-)
+_MAY_REPORT_WRITE = re.compile(rf"[\d:=]|success|{spaced(phrases.SUCCESSFULLY)}|затронуто|table|index")
 """Parts of which each text that `_AFFECTED` matches has one."""
 _AFFECTED_UNSPACED = re.compile(
     rf"(?:[^\n。]{{0,12}}[,:]\s?)?(?:共\s?)?"

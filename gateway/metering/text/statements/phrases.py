@@ -77,6 +77,9 @@ THINGS = {
 }
 """Nouns for what else tools list."""
 
+DATA = {"de": r"daten", "es": r"datos", "fr": r"donn[ée]es", "pt": r"dados"}
+"""The word for data; the English one and the cases of the Russian one are in `messages`."""
+
 SHOWN = {
     "en": r"showing|shown|displaying|displayed|returned|returning|returns|retrieved|fetched|listing|listed|first|top|"
     r"last|latest|read|loaded|truncated to|limited to",
@@ -266,3 +269,12 @@ CHANGED = {
     "ja": r"影響|挿入|更新|削除|追加|作成|変更|保存|登録|書き込み",
 }
 """Participles of a write."""
+
+SUCCESSFULLY = {
+    "de": r"erfolgreich",
+    "es": r"correctamente",
+    "fr": r"avec succ[èe]s",
+    "pt": r"com sucesso",
+    "ru": r"успешно",
+}
+"""Adverbs beside a participle of a write; the English one is in `messages`."""
