@@ -45,7 +45,7 @@ _ERROR_START = re.compile(
     r"(?:parameters?|arguments?|field)? ?[\"'`]?\w{1,40}[\"'`]?(?: parameter| argument| field)? (?:is|"
     r"are) (?:required|missing|mandatory|invalid)\b|"
     r"(?:\S+ ){1,4}must (?:be|start|begin|not|contain|have|provide|specify)\b|"
-    r"no such\b|\(?\w+\.\w+(?:error|exception)\)|not (?:connected|logged in|initialized|supported|allowed|permitted|"
+    r"no such\b|not (?:connected|logged in|initialized|supported|allowed|permitted|"
     r"implemented)\b|please (?:connect|provide|specify|set|configure|log ?in)\b|"
     r"no (?:active |open |current )?(?:database |valid )?(?:connection|permission|access|credentials|api key|token|"
     r"database selected|"
@@ -65,7 +65,6 @@ _ERROR_WITHIN = re.compile(
 )
 _ERROR_MARK = re.compile(r"[\s#*_>]{0,8}(?:\u274c|\U0001f6ab|\u26d4|\U0001f6d1|\u2716|\u2717|\u2718)\ufe0f?[\s*_]*\S")
 _STATUS_MARK = re.compile(r"[\s#*_>-]{0,8}[\u274c\u2705\u2714\u2713\u2717\u2718\u2716\u2b1c\u2611\u2610]")
-_LABELLED_ERROR = re.compile(r"\s{0,8}(?:[-*\u2022]\s|\d{1,3}[.)]\s)")
 _NOT_FOUND = re.compile(
     rf"((?:\S+\s){{0,8}}?\S*?)[\s:,-]*(?:{spaced(phrases.NOT_FOUND)})(?=[\s.!:,;(\u3002]|\Z)", re.IGNORECASE
 )
@@ -232,7 +231,7 @@ def _is_list(lines: list[str]) -> bool:
     """Return True if the lines are records, whatever their words: lines of a log, bullets, states."""
     if len(lines) < 2:
         return not lines
-    if all(map(is_log_line, lines)) or all(map(_LABELLED_ERROR.match, lines)):
+    if all(map(is_log_line, lines)) or all(map(_BULLET.match, lines)):
         return True
     marked = [line for line in lines if not line.isascii()]
     return len(marked) > 1 and sum(_STATUS_MARK.match(line) is not None for line in marked) > 1

@@ -46,7 +46,7 @@ ROWS = {
     r"elemente?n?|objekte?n?|werte?n?|vorg(?:a|ä)nge?n?|vorgang",
     "es": r"filas?|registros?|resultados?|documentos?|entradas?|elementos?|coincidencias?|objetos?|l[ií]neas?|valore?s?",
     "fr": r"lignes?|enregistrements?|r[ée]sultats?|documents?|entr[ée]es?|[ée]l[ée]ments?|correspondances?|objets?|valeurs?",
-    "pt": r"linhas?|registr?os?|resultados?|documentos?|entradas?|itens|item|ite[nm]s?|objetos?|ocorr[êe]ncias?|valore?s?",
+    "pt": r"linhas?|registr?os?|resultados?|documentos?|entradas?|ite[nm]s?|objetos?|ocorr[êe]ncias?|valore?s?",
     "ru": r"строк[аиу]?|запис(?:ь|и|ей)|результат(?:а|ы|ов)?|документ(?:а|ы|ов)?|элемент(?:а|ы|ов)?|"
     r"совпадени(?:е|я|й)|объект(?:а|ы|ов)?|значени(?:е|я|й)",
     "zh": r"行|条|條|个|個|项|項|笔|筆|份|篇|件|列|数据|數據|资料|資料|记录|記錄|紀錄|结果|結果|文档|文檔|文件|条目|條目|匹配项|匹配",
@@ -87,7 +87,7 @@ SHOWN = {
     "es": r"mostrando|mostrad[oa]s?|devuelt[oa]s?|devolvieron|primer[oa]s|[úu]ltim[oa]s|obtenid[oa]s?|se muestran",
     "fr": r"affichage de|affichage|affich[ée]e?s?|renvoy[ée]e?s?|retourn[ée]e?s?|premi[èe]re?s|derni[èe]re?s|r[ée]cup[ée]r[ée]e?s?",
     "pt": r"mostrando|exibindo|exibid[oa]s?|mostrad[oa]s?|retornad[oa]s?|devolvid[oa]s?|primeir[oa]s|[úu]ltim[oa]s|obtid[oa]s?",
-    "ru": r"показан[оы]?|показаны|отображено|возвращено|получено|выведено|первые|последние",
+    "ru": r"показан[оы]?|отображено|возвращено|получено|выведено|первые|последние",
     "zh": r"返回|回傳|传回|傳回|显示|顯示|前|获取到?|獲取到?|取得|读取到?|讀取",
     "ja": r"表示|取得|返却|先頭|最初の|最新",
 }
@@ -171,7 +171,7 @@ ERROR = {
     r"невозможно\b|доступ запрещ[её]н|отказано в доступе|неверн(?:ый|ая|ое) (?:запрос|параметр|синтаксис|аргумент)|"
     r"[^\n]{0,80}не (?:существует|разрешен[оаы]?)\b|превышено время|сбой\b",
     "zh": r"[^\n::,|]{0,16}(?:错误|錯誤|出错|出錯|失败|失敗|异常|異常|报错|報錯)(?:了)?\s*(?:[:!。.,]|\Z|-|\()|(?:发生|發生|遇到|出现|出現)(?:了)?[^\n]{0,6}(?:错误|錯誤|异常|異常)|"
-    r"(?:无法|無法|不能|未能)(?:连接|連接|连线|連線|执行|執行|访问|存取|访问|读取|讀取|获取|取得|解析|打开|開啟|找到[^\n]{0,20}(?:表|库|文件))|"
+    r"(?:无法|無法|不能|未能)(?:连接|連接|连线|連線|执行|執行|访问|存取|读取|讀取|获取|取得|解析|打开|開啟|找到[^\n]{0,20}(?:表|库|文件))|"
     r"[^\n。]{0,40}(?:不存在|超时|超時|逾时|逾時)\s*[。.!]?\s*\Z|[^\n]{0,12}(?:没有权限|沒有權限|无权限|無權限|权限不足|權限不足|拒绝访问|拒絕存取|访问被拒绝)|"
     r"(?:无效|無效|非法|不支持|不支援)的?[^\n]{1,30}|缺少[^\n]{0,12}(?:参数|參數|字段)|(?:只|仅|僅)(?:允许|允許|支持|支援|能)[^\n]{0,30}(?:查询|查詢|"
     r"select|操作|语句|語句)",
@@ -214,7 +214,7 @@ NOTHING = {
 
 NO = {
     "en": r"no|zero",
-    "de": r"keinen?|keinerlei|es (?:gibt|sind|wurden?) keinen?|es wurden? keinen?",
+    "de": r"keinen?|keinerlei|es (?:gibt|sind|wurden?) keinen?",
     "es": r"ning[úu]n|ninguna|sin|no hay(?: ning[úu]na?)?|no existen|no se (?:han )?(?:encontr|hall)\w+(?: ning[úu]na?)?",
     "fr": r"aucune?|pas d[e']|il n'y a (?:aucune?|pas d[e'])|ne contient (?:aucune?|pas d[e'])",
     "pt": r"nenhuma?|sem|n[ãa]o h[áa](?: nenhuma?)?|n[ãa]o existem|n[ãa]o (?:foi|foram) encontrad\w+(?: nenhuma?)?",
