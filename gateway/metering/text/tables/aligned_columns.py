@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-MAX_LINE = 1_000
-"""Characters of a line."""
+from gateway.metering.text.lines import MAX_LINE
+
 MAX_COLUMNS = 40
 """Columns of a table."""
 

@@ -19,7 +19,8 @@ MAX_LINES_BEFORE = 12
 MAX_TABLES = 50
 """Tables in one text."""
 
-_TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
+TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
+"""The beginning of a line below the rows that states their number."""
 _DASHES = re.compile(r"\s*(?:-{2,}(\s+-{2,})*|={2,}(\s+={2,})+)\s*\Z")
 
 
@@ -69,4 +70,4 @@ def _count_first(lines: list[str]) -> tuple[int, list[str]] | None:
 
 
 def _ends_rows(line: str) -> bool:
-    return not line.strip() or _TOTAL.match(line[:200]) is not None
+    return not line.strip() or TOTAL.match(line[:200]) is not None

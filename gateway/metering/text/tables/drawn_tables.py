@@ -15,6 +15,7 @@ from gateway.metering.text.lines import EDGE, MAX_LINE
 from gateway.metering.text.statements.messages import is_empty_mark
 from gateway.metering.text.statements.witnesses import stated, states_only
 from gateway.metering.text.tables import dashed_columns
+from gateway.metering.text.tables.dashed_columns import TOTAL
 
 MAX_OUTSIDE_LINES = 10
 """Lines outside of the tables; more if the tables have more rows."""
@@ -29,7 +30,6 @@ _STROKE = re.compile("--|──|━━|══|==|:-|-\\|")
 _NAMED_BORDER = re.compile(r"\s{0,8}[\u250c\u250f]\u2500?[\u2500\u2501][^\n]*\w[^\n]*[\u2510\u2513]\s*\Z")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
 _DOT = re.compile("[.…·:⋮]")
-_TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
 _BOLD_TOTAL = re.compile(
     r"\|?\s*\*\*(?:grand )?(?:totals?|sum|average|gesamt|summe|total general|итого|合计|合計)\b", re.IGNORECASE
 )
@@ -102,7 +102,7 @@ def _count_long_box(text: str, bar: str) -> Count | None:
         tail.pop()
         outside += 1
     totals = next((at for at, line in enumerate(reversed(tail[:-1])) if _is_border(line)), 0)
-    is_footer = totals > 0 and _TOTAL.match(tail[-2]) is not None
+    is_footer = totals > 0 and TOTAL.match(tail[-2]) is not None
     rows = text.count("\n" + bar) - header
     if rows + header + 2 + is_footer + outside != text.count("\n"):
         return UNKNOWN_COUNT
@@ -164,7 +164,7 @@ def _segments(block: list[tuple[bool, str]]) -> list[list[str]]:
 
 
 def _is_footer(rows: list[str], header: list[str]) -> bool:
-    return _TOTAL.match(rows[0]) is not None and len(_BARS.findall(rows[0])) < max(3, len(_BARS.findall(header[0])))
+    return TOTAL.match(rows[0]) is not None and len(_BARS.findall(rows[0])) < max(3, len(_BARS.findall(header[0])))
 
 
 def _marks_omitted_rows(line: str) -> bool:
