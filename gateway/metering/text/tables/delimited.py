@@ -13,6 +13,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, trim_blank_lines
 from gateway.metering.text.statements.witnesses import Stated, stated, states_only
+from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import tool_words
 
 MAX_QUOTED_CHARACTERS = 160 * 1024
@@ -26,30 +27,13 @@ MAX_HEADING_LINES = 4
 MAX_WIDTH = 500
 """Fields of a line."""
 
-SAMPLE = 8
+MAX_SAMPLE = 8
 """Lines in which the types of fields are read."""
 
 _DELIMITERS = "\t,;|"
-_COLUMN_WORDS = frozenset(
-    (
-        "id",
-        "name",
-        "title",
-        "type",
-        "status",
-        "state",
-        "text",
-        "time",
-        "date",
-        "created",
-        "updated",
-        "url",
-        "email",
-        "value",
-    )
-)
+_COLUMN_WORDS = word_set("id name title type status state text time date created updated url email value")
 """Words in the names of columns."""
-_NAMES_OF_COLUMNS = frozenset(("columns", "fields", "headers", "schema", "names"))
+_NAMES_OF_COLUMNS = word_set("columns fields headers schema names")
 """Words of tools that return names of columns."""
 _NOT_A_NAME = re.compile(
     r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z|\S+@\S+\.\w+\Z|\w{2,10}://|/\w|(?:true|false)\Z", re.IGNORECASE
@@ -102,10 +86,9 @@ def _count_part(
             body = first + "\n" + body[len(first) + 1 :].partition("\n")[2]
             second = _second_line(body, first)
         for delimiter in _DELIMITERS:
-            width = _width(first, second, delimiter, columns)
-            if width is None:
+            fields = _first_fields(first, second, delimiter, columns)
+            if fields is None:
                 continue
-            fields = _fields(first, delimiter)
             is_named = columns is not None and tuple(one.lower() for one in fields) == columns
             total = _count_fitting(body, delimiter, fields, statements, is_named)
             if total is None or (total < 3 and ", " in first and not is_named):
@@ -179,16 +162,16 @@ def _without_heading(text: str, stop: int) -> list[tuple[int, int]]:
     return bodies
 
 
-def _width(first: str, second: str, delimiter: str, columns: tuple[str, ...] | None) -> int | None:
-    """Return the number of fields in the first line, if the second may have as many."""
+def _first_fields(first: str, second: str, delimiter: str, columns: tuple[str, ...] | None) -> list[str] | None:
+    """Return the fields of the first line, if the second may have as many."""
     if delimiter not in first or (delimiter == first[:1] == second[:1] == "\t"):
         return None  # a tab at the beginning of several lines indents them
-    width = len(_fields(first, delimiter))
-    if width < 2 or width > MAX_WIDTH:
+    fields = _fields(first, delimiter)
+    if not 2 <= len(fields) <= MAX_WIDTH:
         return None
     if not second:
-        return width if columns is not None and width == len(columns) else None
-    return width if second.count(delimiter) >= width - 1 or '"' in second else None
+        return fields if columns is not None and len(fields) == len(columns) else None
+    return fields if second.count(delimiter) >= len(fields) - 1 or '"' in second else None
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
@@ -239,7 +222,7 @@ def _has_header(fields: list[str], rest: str, delimiter: str, columns: tuple[str
         return False
     if delimiter != "|":
         return True
-    rows = [_fields(line, delimiter) for line in rest[:EDGE].split("\n", SAMPLE)[:SAMPLE] if line.strip()]
+    rows = [_fields(line, delimiter) for line in rest[:EDGE].split("\n", MAX_SAMPLE)[:MAX_SAMPLE] if line.strip()]
     is_typed = any(any(len(row) > at and _NOT_A_NAME.match(row[at]) for row in rows) for at in range(len(fields)))
     return True if is_typed and all(map(_COLUMN_NAME.match, texts)) else None
 
