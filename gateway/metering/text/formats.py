@@ -25,6 +25,7 @@ from gateway.metering.text.embedded import (
     tagged_content,
 )
 from gateway.metering.text.statements import messages
+from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import is_listing_tool, is_writing_tool, tool_words
 
 MAX_TEXT_CHARACTERS = 2_000_000
@@ -47,7 +48,7 @@ _CONFIRMATION = re.compile(
     r"replaced|completed|archived|restored|undone|cancelled|closed|assigned|scheduled|set)\b",
     re.IGNORECASE,
 )
-_ERROR_WORDS = frozenset(("error", "errors", "failure", "failures", "failed", "exceptions", "alerts", "warnings"))
+_ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts warnings")
 """Words of tools that list errors."""
 _ITEM_LINE = re.compile(r"^\s{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")

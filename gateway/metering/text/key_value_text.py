@@ -14,7 +14,7 @@ from gateway.metering.text.lines import EDGE, split_blocks
 from gateway.metering.text.lists import grouped_lists
 from gateway.metering.text.statements.units import ITEM
 from gateway.metering.text.statements.witnesses import stated
-from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
 MAX_LINES_BEFORE = 5
@@ -26,7 +26,7 @@ MAX_TITLES = 2
 MIN_FIELDS = 3
 """Fields of an entity."""
 
-_IDENTIFYING = frozenset(("id", "key", "title", "subject", "number", "url", "uri", "uuid"))
+_IDENTIFYING = word_set("id key title subject number url uri uuid")
 _WORD = r"(?:row|record|result|item|document|entry|match|hit)"
 _NUMBERED = re.compile(
     rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?|\u7b2c ?))(\d{{1,8}})(?:\b|(?=[\u4e00-\u9fff]))|"

@@ -19,11 +19,12 @@ from gateway.metering.text.statements import units
 from gateway.metering.text.statements.units import Outline
 from gateway.metering.text.statements.witnesses import Verdict, verdict
 from gateway.metering.text.tables import aligned_columns, delimited, drawn_tables, single_value
+from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
-_LOG_WORDS = frozenset(("log", "logs", "journal", "tail", "syslog", "loki"))
-_STATISTICS_WORDS = frozenset(("stats", "statistics", "status", "health", "profile", "summary", "overview"))
-_COMMIT_WORDS = frozenset(("log", "git", "commits", "commit", "history"))
+_LOG_WORDS = word_set("log logs journal tail syslog loki")
+_STATISTICS_WORDS = word_set("stats statistics status health profile summary overview")
+_COMMIT_WORDS = word_set("log git commits commit history")
 
 
 def count(text: str, original: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count | None:

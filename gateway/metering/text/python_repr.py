@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.vocabulary.names import word_list
+
 MAX_REPR_CHARACTERS = 128 * 1024
 """Characters of a text that is converted; in a longer one the beginnings of rows are counted."""
 MAX_CALLS = 2_000
@@ -17,11 +19,7 @@ MAX_REPR_STRINGS = 10_000
 """Strings in a text with escapes or both types of quotation marks (about 0.3 µs each)."""
 
 
-def _list(words: str) -> list[str]:
-    return words.split()
-
-
-_CONSTRUCTORS = _list(
+_CONSTRUCTORS = word_list(
     "datetime.datetime datetime.date datetime.timedelta datetime.timezone datetime.time decimal.Decimal Decimal "
     "uuid.UUID UUID ObjectId pd.Timestamp Timestamp Timedelta OrderedDict defaultdict zoneinfo.ZoneInfo Int64 DBRef "
     "np.float64 np.float32 np.int64 np.int32 np.str_ np.bool_ numpy.float64 frozenset array IPv4Address IPv6Address "
