@@ -35,6 +35,7 @@ RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
 _RULE_STARTS = frozenset(" -=*_~\u2500\u2501\u2550")
 _MARKDOWN_HEADING = re.compile(r"(#{1,6})\s")
 _BOLD_HEADING = re.compile(r"\*\*[^*\n]{1,160}\*\*")
+_STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U0001f4dd\U0001f4c1\U0001f4c2]")
 _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]")
 
 
@@ -61,7 +62,7 @@ def outline(lines: list[str]) -> Outline:
         line = lines[start]
         if line.strip():
             following = lines[start + 1] if start + 1 < len(lines) else ""
-            if not is_heading(line, following) or _begins_group(lines, start):
+            if not _is_heading(line, following) or _begins_group(lines, start):
                 break
             _add(statements, line)
             headings += 1
@@ -133,7 +134,7 @@ def _add(statements: list[Stated], line: str) -> None:
         statements.append(one)
 
 
-def is_heading(line: str, following: str) -> bool:
+def _is_heading(line: str, following: str) -> bool:
     """Return True if `line` introduces what follows: it ends in a colon, is a title, or states a number."""
     text = line.strip()
     if RULE.match(text[:MAX_PREFIX]) or (following.strip() and RULE.match(following[:MAX_PREFIX])):
@@ -145,9 +146,6 @@ def is_heading(line: str, following: str) -> bool:
     if stated(text).number is None or _is_field(following, text):
         return False
     return not following.strip() or stated(following).number is None
-
-
-_STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U0001f4dd\U0001f4c1\U0001f4c2]")
 
 
 def _states_alone(line: str) -> bool:

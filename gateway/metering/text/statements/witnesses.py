@@ -44,7 +44,7 @@ class Verdict(Enum):
     DISAGREES = "disagrees"
 
 
-NOTHING_STATED = Stated()
+_NOTHING_STATED = Stated()
 _known: dict[int, Stated] = {}
 """The numbers that lines state, by hash, so that no text of a result is kept."""
 
@@ -70,6 +70,7 @@ _FOUND_N = re.compile(rf"(?<!\w){_FOUND}\**(?:\s{_WORDS}|\s?\**[:=]\**\s?)\(?{_N
 _N_FOUND = re.compile(rf"{_N}\s{_WORDS}{_FOUND}(?!\w)")
 _N_NOUN = re.compile(rf"{_N}\+?\s{_WORDS}{_NOUN}")
 _IS_ROW = re.compile(_ROW)
+_IS_NOUN = re.compile(_NOUN)
 _NOUN_N = re.compile(
     rf"(?<!\w)(?:{_NOUN})(?:\s(?:{spaced(phrases.FOUND)}|{spaced(phrases.SHOWN)}))?\**\s?[:=(]\s?{_N}(?![\w%/:]|\.\d)"
 )
@@ -101,7 +102,7 @@ def stated(line: str) -> Stated:
     """Return the numbers of records that `line` states."""
     line = line[:MAX_STATEMENT]
     if line.isascii() and _NUMBER_ALONE.search(line) is None:
-        return NOTHING_STATED
+        return _NOTHING_STATED
     key = hash(line)
     if (found := _known.get(key)) is None:
         if len(_known) >= MAX_KNOWN:
@@ -142,14 +143,14 @@ def verdict(statements: list[Stated], records: int) -> Verdict:
 def _stated_spaced(text: str) -> Stated:
     if (match := _RANGE.search(text)) is not None:
         first, last, all_pages = map(phrases.number, match.groups())
-        return Stated(last - first + 1, all_pages) if first <= last <= all_pages else NOTHING_STATED
+        return Stated(last - first + 1, all_pages) if first <= last <= all_pages else _NOTHING_STATED
     is_page = _PAGE.search(text) is not None
     if not is_page and (match := _N_OF_M.search(text)) is not None and match.start() <= MAX_BEFORE:
         part, whole = map(phrases.number, match.groups())
-        is_fraction = _SLASH_ONLY.search(match.group()) and not re.search(_NOUN, text)
-        return NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
+        is_fraction = _SLASH_ONLY.search(match.group()) and not _IS_NOUN.search(text)
+        return _NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
     if _MORE.search(text) is not None:
-        return NOTHING_STATED
+        return _NOTHING_STATED
     found = _N_FOUND.search(text) or _FOUND_N.search(text)
     shown = (pattern.search(text) for pattern in (_N_SHOWN, _SHOWN_N))
     returned = next((_group(one) for one in shown if one and not (found and one.span(1) == found.span(1))), None)
@@ -159,7 +160,7 @@ def _stated_spaced(text: str) -> Stated:
     stating = _N_NOUN.search(text) or _NOUN_N.search(text)
     returned = _group(stating)
     if stating is None or returned is None:
-        return NOTHING_STATED
+        return _NOTHING_STATED
     return Stated(returned, is_of_rows=_IS_ROW.search(stating.group()) is not None)
 
 
@@ -173,7 +174,7 @@ def _stated_unspaced(text: str) -> Stated:
     returned = _group(_CJK_SHOWN.search(text))
     if returned is None and total is None:
         returned = _group(_CJK_N.search(text))
-    return NOTHING_STATED if returned is None and total is None else Stated(returned, total)
+    return _NOTHING_STATED if returned is None and total is None else Stated(returned, total)
 
 
 def _group(match: re.Match[str] | None) -> int | None:
