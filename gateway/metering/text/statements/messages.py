@@ -50,9 +50,7 @@ _ERROR_START = re.compile(
     r"no (?:active |open |current )?(?:database |valid )?(?:connection|permission|access|credentials|api key|token|"
     r"database selected|"
     r"database configured|such)\b|"
-    r"(?-i:E(?:NOENT|ACCES|PERM|ISDIR|NOTDIR|EXIST|CONNREFUSED|CONNRESET|TIMEDOUT|NOTFOUND|INVAL|BUSY|IO)\b)|"
     r"syntax error|(?:\w+ ){0,3}(?:operation|query|arguments|request) timed out|timed? ?out\b)",
-    re.IGNORECASE,
 )
 _ERROR_LOCAL = re.compile(rf"(?:{spaced(phrases.ERROR)}|{unspaced(phrases.ERROR)})")
 _ERROR_WITHIN = re.compile(
@@ -61,19 +59,15 @@ _ERROR_WITHIN = re.compile(
     r"only (?:read-only |\w+ )?(?:select |read )?(?:quer|statement|operation)\w+ (?:is|are) (?:allowed|permitted|"
     r"supported)|"
     r"permission denied|access denied|connection (?:refused|reset|closed)|timed out",
-    re.IGNORECASE,
 )
 _ERROR_MARK = re.compile(r"[\s#*_>]{0,8}(?:\u274c|\U0001f6ab|\u26d4|\U0001f6d1|\u2716|\u2717|\u2718)\ufe0f?[\s*_]*\S")
 _STATUS_MARK = re.compile(r"[\s#*_>-]{0,8}[\u274c\u2705\u2714\u2713\u2717\u2718\u2716\u2b1c\u2611\u2610]")
-_NOT_FOUND = re.compile(
-    rf"((?:\S+\s){{0,8}}?\S*?)[\s:,-]*(?:{spaced(phrases.NOT_FOUND)})(?=[\s.!:,;(\u3002]|\Z)", re.IGNORECASE
-)
+_NOT_FOUND = re.compile(rf"((?:\S+\s){{0,8}}?\S*?)[\s:,-]*(?:{spaced(phrases.NOT_FOUND)})(?=[\s.!:,;(\u3002]|\Z)")
 _ROW_NOUN = re.compile(rf"(?:{spaced(phrases.ROWS)}|data|{spaced(phrases.DATA)}|данные)\Z")
 _EMPTY_MARK = re.compile(
     r"[\s#*_>]{0,8}(?:[-*\u2022]\s)?(?:[(<\[{]\s?(?:none|empty|no \w+(?: \w+)?|0 \w+|nothing|null|nil|"
     r"vide|leer|vac[i\u00ed]o|vazio|пусто|空|なし|无|無)\s?[)>\]}]|"
     r"\[\s*\]|\{\s*\}|[\u2014\u2013]|empty|-{1,2})[.\s*_]*\Z",
-    re.IGNORECASE,
 )
 _LEAD = (
     rf"(?:(?:{spaced(phrases.SORRY)})[\s,]+)?"
@@ -97,7 +91,6 @@ _EMPTY = re.compile(
     rf"(?:any|a matching)\b|did not match any\b|(?:{spaced(phrases.NOTHING)}){_AFTER})"
     rf"|(?:(?:\S+\s){{0,2}}(?:{spaced(phrases.ROWS)}|{spaced(phrases.DATA)}|данные)\s+)?(?:{spaced(phrases.NOT_FOUND)})\W*\Z"
     r"|(?:результатов|записей|данных|строк|совпадений)\s(?:не найдено|нет)",
-    re.IGNORECASE,
 )
 _EMPTY_UNSPACED = re.compile(
     rf"(?:[^\n\u3002]{{0,16}}[,:!\u3002\s])?(?:{unspaced(phrases.NOTHING)})(?=[\s\u3002.!,;:()'\"*_]|\Z)"
@@ -105,7 +98,6 @@ _EMPTY_UNSPACED = re.compile(
 _WHOLE = re.compile(
     rf"(?:you have |there are |(?:the )?\w+ (?:has|contains) )?(?:{spaced(phrases.NO)})(?:\s+|"
     rf"(?<=[d'\u2019]))(?:[^\W\d]\w*\s){{0,3}}[^\W\d]\w{{2,}}(?:\s(?:yet|here|today|noch|mehr))?[\W_]*\Z",
-    re.IGNORECASE,
 )
 """A whole short line such as "No open reminders." """
 _FOUND_NONE = re.compile(r"(?:i |we )?(?:could ?n[o']t|can ?not|can't|unable to) (?:find|match|locate) any\b")
@@ -127,7 +119,6 @@ _AFFECTED = re.compile(
     rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|"
     r"\A\s*(?:insert \d+ \d+|update \d+|delete \d+|create table|drop table|"
     r"alter table|create index|truncate table)\s*\Z",
-    re.IGNORECASE,
 )
 _MAY_REPORT_WRITE = re.compile(rf"[\d:=]|success|{spaced(phrases.SUCCESSFULLY)}|затронуто|table|index")
 """Parts of which each text that `_AFFECTED` matches has one."""
@@ -152,14 +143,12 @@ _WRITTEN = re.compile(
     r"s?\b[^\n:]{0,120}?\b(?:pushed|added|set|removed|deleted|created|updated|saved|stored|appended|inserted|renamed|"
     r"written|"
     r"moved|copied|staged)\b(?!\s*[:=])",
-    re.IGNORECASE,
 )
 """A single line that reports a write."""
 
 _EMPTY_LIST = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\n:]{{0,60}}?\b)?(?:{spaced(phrases.ROWS)}|"
     rf"{spaced(phrases.THINGS)})(?:\s[^\n:]{{0,60}})?[*\s]*:[*\s]*(\S[^\n]{{0,40}})\Z",
-    re.IGNORECASE,
 )
 _BARE_HEADING = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\W\d][^\n\d:]{{0,60}}\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})[*\s]*:[*\s]*\Z"
@@ -198,7 +187,7 @@ def count(text: str) -> Count | None:
 
 def is_empty_mark(text: str) -> bool:
     """Return True if a short text is a mark for an empty list: `(none)`, `- (empty)`, `<no results>`."""
-    return len(text) <= 60 and _EMPTY_MARK.match(text) is not None
+    return len(text) <= 60 and _EMPTY_MARK.match(phrases.fold(text)) is not None
 
 
 def is_empty_list(text: str, is_listing: bool) -> bool:
