@@ -107,20 +107,24 @@ _NO_ACCESS = re.compile(
     r"database (?:is )?(?:selected|connected|configured|specified))\b"
 )
 _DONE = "created|deleted|inserted|updated|added|removed|dropped|saved|written|altered|renamed|truncated"
+_REFLEXIVE = "se insert|se actualiz|se elimin|se borr|se modific|se agreg|se a\u00f1ad|se cre"
+_COMMANDS = (
+    r"insert \d+ \d+|update \d+|delete \d+|create table|drop table|alter table|create index|"
+    "truncate table"
+)
 _AFFECTED = re.compile(
     rf"\d+\s+(?:\w+\s)?(?:{spaced(phrases.ROWS)})\s+(?:\w{{2,5}}\s+)?(?:{spaced(phrases.CHANGED)})(?!\w)|"
     rf"(?:{spaced(phrases.ROWS)})\s*(?:{spaced(phrases.CHANGED)})\s*[:=]|"
     rf"(?:{spaced(phrases.CHANGED)})\w{{0,2}}\s+(?:{spaced(phrases.ROWS)})\s*[:=]|затронуто строк|"
     rf"(?:{spaced(phrases.CHANGED)}|wrote)\s+\d+\s+(?:\w+\s)?(?:{spaced(phrases.ROWS)})(?!\w)|"
-    r"\bse (?:insert|actualiz|elimin|borr|modific|agreg|a\u00f1ad|cre)\w+ \d+|"
+    rf"\b(?:{_REFLEXIVE})\w+ \d+|"
     rf"\A[^\n]{{0,200}}\b(?:{_DONE})\s+successfully\b|"
     rf"\A\W{{0,8}}(?:[\w ]{{0,80}}\s)?successfully\s+(?:{_DONE}|wrote)\b|"
     rf"\A\W{{0,8}}(?:{spaced(phrases.SUCCESSFULLY)})\s(?:{spaced(phrases.CHANGED)})|"
     rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|"
-    r"\A\s*(?:insert \d+ \d+|update \d+|delete \d+|create table|drop table|"
-    r"alter table|create index|truncate table)\s*\Z",
+    rf"\A\s*(?:{_COMMANDS})\s*\Z"
 )
-_MAY_REPORT_WRITE = re.compile(rf"[\d:=]|success|{spaced(phrases.SUCCESSFULLY)}|затронуто|table|index")
+_WRITE_PARTS = phrases.fixed_parts(f"{spaced(phrases.CHANGED)}|{_DONE}|{_REFLEXIVE}|{_COMMANDS}|successfully|wrote")
 """Parts of which each text that `_AFFECTED` matches has one."""
 _AFFECTED_UNSPACED = re.compile(
     rf"(?:[^\n。]{{0,12}}[,:]\s?)?(?:共\s?)?"
@@ -242,7 +246,7 @@ def _is_error(start: str, lines: list[str]) -> bool:
 def _reports_write(plain: str, lines: list[str]) -> bool:
     if _FOUND_SOME.match(plain):
         return False
-    if _MAY_REPORT_WRITE.search(plain) and _AFFECTED.search(plain):
+    if phrases.has_part(plain, _WRITE_PARTS) and _AFFECTED.search(plain):
         return True
     if not plain.isascii() and _AFFECTED_UNSPACED.match(plain):
         return True

@@ -30,6 +30,26 @@ def unspaced(table: dict[str, str]) -> str:
     return "|".join(table[language] for language in UNSPACED if language in table)
 
 
+_VARIABLE = re.compile(r"\([^()]*\)\??|\[[^]]*\]\??|\\.\+?|[^|][?*]")
+
+
+def fixed_parts(words: str) -> list[str]:
+    """Return a fixed part of each alternative in `words`, which has no nested groups.
+
+    A text without any of the parts has none of the alternatives.
+    """
+    longest = {max(one.split("\n"), key=len) for one in _VARIABLE.sub("\n", words).split("|")}
+    return [part for part in sorted(longest) if not any(other in part for other in longest - {part})]
+
+
+def has_part(text: str, parts: list[str]) -> bool:
+    """Return True if `text` has one of the parts. (A pattern of the same words takes ten times as long.)"""
+    for part in parts:  # noqa: SIM110 - `any` takes twice as long
+        if part in text:
+            return True
+    return False
+
+
 NUMBER = r"\d{1,3}(?:[., '\u2019\u00a0\u202f]\d{3}){1,4}(?!\d)|\d{1,12}"
 """A number, possibly with separators between thousands."""
 
@@ -262,7 +282,7 @@ CHANGED = {
     "en": r"affected|inserted|updated|deleted|changed|modified|added|written|removed|created|upserted|imported|saved|stored|appended",
     "de": r"betroffen|eingef(?:u|ü)gt|aktualisiert|gel(?:o|ö)scht|ge(?:a|ä)ndert|hinzugef(?:u|ü)gt|geschrieben|entfernt|erstellt|gespeichert",
     "es": r"afectad[oa]s?|insertad[oa]s?|actualizad[oa]s?|eliminad[oa]s?|borrad[oa]s?|modificad[oa]s?|a[ñn]adid[oa]s?|agregad[oa]s?|cread[oa]s?|guardad[oa]s?",
-    "fr": r"affect[ée]e?s?|ins[ée]r[ée]e?s?|mise?s? [àa] jour|supprim[ée]e?s?|modifi[ée]e?s?|ajout[ée]e?s?|cr[ée]{2}e?s?|enregistr[ée]e?s?",
+    "fr": r"affect[ée]e?s?|insér[ée]e?s?|inser[ée]e?s?|mise?s? [àa] jour|supprim[ée]e?s?|modifi[ée]e?s?|ajout[ée]e?s?|cré[ée]e?s?|cre[ée]e?s?|enregistr[ée]e?s?",
     "pt": r"afetad[oa]s?|inserid[oa]s?|atualizad[oa]s?|exclu[íi]d[oa]s?|apagad[oa]s?|removid[oa]s?|modificad[oa]s?|alterad[oa]s?|adicionad[oa]s?|criad[oa]s?|salv[oa]s?",
     "ru": r"затронут[оаы]?|вставлен[оаы]?|добавлен[оаы]?|обновлен[оаы]?|обновлён[оаы]?|удален[оаы]?|удалён[оаы]?|изменен[оаы]?|изменён[оаы]?|создан[оаы]?|сохранен[оаы]?",
     "zh": r"影响|影響|插入|新增|更新|修改|删除|刪除|添加|写入|寫入|创建|創建|建立|保存|儲存|移除|导入|匯入",

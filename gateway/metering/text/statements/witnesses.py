@@ -74,6 +74,8 @@ _IS_NOUN = re.compile(_NOUN)
 _NOUN_N = re.compile(
     rf"(?<!\w)(?:{_NOUN})(?:\s(?:{spaced(phrases.FOUND)}|{spaced(phrases.SHOWN)}))?\**\s?[:=(]\s?{_N}(?![\w%/:]|\.\d)"
 )
+_NUMBER_BEHIND = re.compile(r"[:=(]\s?\**\d")
+"""The end of each text that `_NOUN_N` matches."""
 _MORE = re.compile(rf"\d\s(?:{spaced(phrases.MORE)})(?!\w)")
 _COUNTER = rf"(?:{unspaced(phrases.ROWS)}|{unspaced(phrases.THINGS)})"
 _CJK_RANGE = re.compile(rf"({NUMBER})\s?(?:-|\u2013|~|\u301c|到|至|から)\s?({NUMBER})")
@@ -157,7 +159,7 @@ def _stated_spaced(text: str) -> Stated:
     total = _group(found)
     if returned is not None or total is not None:
         return Stated(returned, total)
-    stating = _N_NOUN.search(text) or _NOUN_N.search(text)
+    stating = _N_NOUN.search(text) or (_NUMBER_BEHIND.search(text) and _NOUN_N.search(text))
     returned = _group(stating)
     if stating is None or returned is None:
         return _NOTHING_STATED
