@@ -18,7 +18,7 @@ from gateway.metering.announcements import announced_number
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import structure
-from gateway.metering.json.object_shapes import MAX_WRAPPERS
+from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import formats

@@ -14,7 +14,7 @@ from bench.measurements.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, R
 from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_arguments
 from gateway.metering.arguments import MAX_ARGUMENT_STRINGS
 from gateway.metering.json import single_pass_structure
-from gateway.metering.json.object_shapes import MAX_WRAPPERS
+from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.rules.expressions import MAX_STEPS
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS, MAX_TOKENS_ON_LOOP

@@ -16,7 +16,7 @@ from gateway.metering.api import meter, parse_sql
 from gateway.metering.arguments import ParsedArguments, names_all_tables, parse_arguments, sql_statements
 from gateway.metering.confidence import THRESHOLD
 from gateway.metering.explain.candidates import Candidate, candidates
-from gateway.metering.json.object_shapes import MAX_WRAPPERS
+from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.metering_result import (
     ERROR,
     RULE,

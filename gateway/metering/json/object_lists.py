@@ -8,8 +8,8 @@ import msgspec
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, witnesses
-from gateway.metering.json.object_members import ObjectMembers
 from gateway.metering.json.objects import WRAPPER_MEMBERS
+from gateway.metering.json.outcomes import ObjectOutcome
 from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
@@ -34,7 +34,7 @@ _LINE_METHODS = frozenset(("csv_text", "tsv_text", "lines_text", "names_text"))
 """Methods that may have counted a header line."""
 
 
-class ObjectLists(ObjectMembers):
+class ObjectLists(ObjectOutcome):
     """The lists among the members of one object."""
 
     __slots__ = ()

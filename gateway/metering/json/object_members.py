@@ -12,10 +12,8 @@ from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
-    AFFECTED_MEMBERS,
     COLUMN_MEMBERS,
     COUNT_MEMBERS,
-    ENVELOPE_MEMBERS,
     PAGE_MEMBERS,
     RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
@@ -31,6 +29,9 @@ from gateway.metering.vocabulary.tools import (
     is_searching_tool,
     tool_words,
 )
+
+MAX_WRAPPERS = 5
+"""Wrappers around the records."""
 
 
 class CountsParts(Protocol):
@@ -237,14 +238,3 @@ class ObjectMembers:
             if not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS
         ]
         return is_describing_tool(self._arguments.tool) and len(facts) > 1
-
-    def is_message(self) -> bool:
-        """Return True if an object holds only a message about the call, and not a selected column named `message`."""
-        return self._members.keys() <= ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
-
-    def is_write_report(self) -> bool:
-        """Return True if an object reports the effect of a write, and not selected columns with such names."""
-        members = self._members
-        if self._arguments.returns_rows or AFFECTED_MEMBERS.isdisjoint(members):
-            return False
-        return members.keys() <= AFFECTED_MEMBERS | ENVELOPE_MEMBERS | COUNT_MEMBERS

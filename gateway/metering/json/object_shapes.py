@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json import maps, objects, witnesses
+from gateway.metering.json import maps, objects, outcomes, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
@@ -33,9 +33,6 @@ from gateway.metering.vocabulary.tools import (
     tool_words,
 )
 
-MAX_WRAPPERS = 5
-"""Wrappers around the records."""
-
 _ENVELOPE_SIGNS = frozenset(("ok", "success", "hasmore", "hasmoreresults", "hasnext", "nextcursor", "nextpagetoken"))
 """Members that only a list of records has beside it."""
 
@@ -48,11 +45,11 @@ class ObjectShape(ObjectLists):
     def count(self) -> Count:
         """Count the records in the object."""
         members = self._members
-        if objects.is_failure(members):
+        if outcomes.is_failure(members) and not self._lists_errors():
             return FAILURE
-        if objects.is_pending(members) and not self._is_selected():
+        if outcomes.is_pending(members) and not self._is_selected():
             return self._counted(0, Sign.PENDING)
-        is_overwritten = self._is_success() and is_overwriting_tool(self._arguments.tool)
+        is_overwritten = is_overwriting_tool(self._arguments.tool) and (self._is_success() or self._confirms_write())
         is_write = is_overwritten and self._arguments.returns_rows is None
         found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
         if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
@@ -85,13 +82,15 @@ class ObjectShape(ObjectLists):
         members, value = self._members, self._value
         if members.get("resulttype") in ("scalar", "string"):
             return self._counted(1, Sign.SCALAR)
+        if outcomes.is_not_found(members) and self._arguments.returns_rows is None:
+            return self._counted(0, Sign.STATED_ZERO)
         if self._is_selected() or (self._arguments.has_one_column and self._is_one_scalar()):
             return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
         if self._is_entity():
             return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.RECORD_LIKE))
         if (rows := self._count_rows_member()) is not None:
             return rows
-        if self.is_write_report():
+        if self.is_write_report() or (outcomes.is_written(members) and self._arguments.returns_rows is None):
             return self._counted(0, Sign.WRITE)
         wrapped = self._count_wrapped()
         if wrapped.kind >= CountKind.STATED:
@@ -139,7 +138,7 @@ class ObjectShape(ObjectLists):
     def _count_without_list(self, wrapped: Count) -> Count:
         """Count an object without a list of records: an acknowledgement, a summary, or one record."""
         members = self._members
-        if objects.is_acknowledgement(members):
+        if outcomes.is_acknowledgement(members):
             if (message := self.count_message()).kind:
                 return message
             if is_writing_tool(self._arguments.tool):
@@ -154,26 +153,6 @@ class ObjectShape(ObjectLists):
             return self._counted(0, Sign.WRITE)
         is_answer = all(isinstance(value, bool) for name, value in members.items() if name not in WRAPPER_MEMBERS)
         return UNKNOWN_COUNT if is_answer or objects.is_summary(members) else self._count_single()
-
-    def _count_by_message(self) -> Count | None:
-        """Count an object whose message says that there is nothing, or that the call failed, if it has a status."""
-        if self._is_selected() or (message := self.count_message()).kind < CountKind.COUNTED:
-            return None
-        has_status = not {"status", "success", "ok", "state"}.isdisjoint(self._members)
-        return message if has_status and objects.is_flat(self._members) else UNKNOWN_COUNT
-
-    def _count_nothing(self) -> Count | None:
-        """Return 0 records if an object holds only null, or a message that there is nothing."""
-        custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
-        if not objects.is_flat(self._members):
-            return None
-        is_null = bool(custom) and all(self._members[name] is None and name.isalpha() for name in custom)
-        if is_null and self._arguments.returns_rows is None:
-            return Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,))
-        if len(custom) == 1 and custom[0] in ("detail", "msg", "reason") and isinstance(self._members[custom[0]], str):
-            found = self._parts.count_text(self._members[custom[0]], MAX_WRAPPERS)
-            return found if found.records == 0 else None
-        return None
 
     def _count_single(self) -> Count:
         """Count an object as one record; if it states a number of rows, only a map with as many entries is counted."""
@@ -267,15 +246,6 @@ class ObjectShape(ObjectLists):
             return None
         is_named = is_named_after_tool(custom[0], self._arguments.tool) and found.kind is CountKind.OBJECT
         return found if found.kind is CountKind.COUNTED or is_named else None
-
-    def count_message(self) -> Count:
-        """Return 0 records if a member holds a message that there are none, or that the call failed."""
-        for name in ("message", "info", "status", "note"):
-            if isinstance(text := self._members.get(name), str):
-                found = self._parts.count_text(text, MAX_WRAPPERS)
-                if found.kind >= CountKind.COUNTED:
-                    return found
-        return UNKNOWN_COUNT
 
 
 def _is_multiline(value: Any) -> bool:

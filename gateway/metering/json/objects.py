@@ -1,8 +1,7 @@
-"""Classifies JSON objects by their member names: result sets, errors, content blocks, descriptions of tables."""
+"""Classifies JSON objects by their member names: result sets, content blocks, descriptions of tables."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gateway.metering.json.partial_values import length
@@ -18,7 +17,7 @@ from gateway.metering.vocabulary.members import (
     TABLE_MEMBERS,
     TOTAL_MEMBERS,
 )
-from gateway.metering.vocabulary.names import normalize_name, word_set
+from gateway.metering.vocabulary.names import normalize_name
 
 MAX_NAMED_TABLES = 64
 """Tables that a result may name."""
@@ -38,34 +37,14 @@ WRAPPER_MEMBERS = (
 """Members that describe or surround the records and hold none."""
 WRAPPER_AND_ROW_MEMBERS = WRAPPER_MEMBERS.union(ROW_MEMBERS)
 
-_UNFINISHED = re.compile(
-    r"\b(?:in progress|still (?:running|executing)|queued|not (?:yet )?(?:finished|complete))\b", re.IGNORECASE
-)
-_UNFINISHED_STATES = word_set(
-    "pending running queued submitted inprogress accepted processing executing started waiting"
-)
-_HANDLE_ENDINGS = ("id", "handle", "token", "url", "uri", "operation", "name")
-_PENDING_ENDINGS = (
-    *_HANDLE_ENDINGS,
-    "at",
-    "time",
-    "state",
-    "status",
-    "progress",
-    "percent",
-    "seconds",
-    "ms",
-    "message",
-)
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
-_ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
-_MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
+ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
 _GROUP_LABELS = frozenset(("stream", "labels", "group"))
 _GROUPED = ("buckets", "lines")
 """Lists that only groups have, whatever labels the groups have."""
 _ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits"))
 """Names under which no record has a list."""
-_GROUP_LISTS = (*_ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
+_GROUP_LISTS = (*ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
 
 
 def normalize_members(value: dict[str, Any]) -> Members:
@@ -176,21 +155,6 @@ def is_wrapper_of_tables(members: Members) -> bool:
     )
 
 
-def is_failure(members: Members) -> bool:
-    """Return True if an object reports an error and holds no records."""
-    if any(isinstance(members.get(name), list) and members[name] for name in _ROW_LISTS):
-        return False
-    if members.get("success") is False or members.get("ok") is False or members.get("iserror") is True:
-        return True
-    if is_http_error(members):
-        return True
-    errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
-    custom = [name for name in members if name not in WRAPPER_AND_ROW_MEMBERS]
-    if errors:
-        return len(custom) <= 2
-    return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
-
-
 def grouped_lengths(values: list[Any]) -> int | None:
     """Return the length of all lists in a list of groups; `None` if its elements do not have one list each."""
     total = 0
@@ -202,14 +166,6 @@ def grouped_lengths(values: list[Any]) -> int | None:
     return total
 
 
-def is_http_error(members: Members) -> bool:
-    """Return True if a flat object has the status code of an HTTP error and a message."""
-    codes = (members.get(name) for name in ("status", "statuscode", "code", "httpstatus"))
-    if not any(type(code) is int and 400 <= code < 600 for code in codes):
-        return False
-    return any(isinstance(members.get(name), str) for name in _MESSAGES) and is_flat(members)
-
-
 def is_entity(members: Members) -> bool:
     """Return True if an object has an id and further values of its own, so that a list in it is a property."""
     is_identified = any(members.get(name) not in (None, 0, "") for name in ("id", "key", "uuid"))
@@ -217,38 +173,9 @@ def is_entity(members: Members) -> bool:
     return is_identified and len(values) > 1 and "columns" not in members
 
 
-def state_of(members: Members) -> str:
-    """Return the state of the call that an object reports, in lower case; empty if it reports none."""
-    for name in ("status", "state"):
-        value = members.get(name)
-        value = value.get("state", value.get("status")) if isinstance(value, dict) else value
-        if isinstance(value, str):
-            return value.lower()[:32]
-    return ""
-
-
-def is_pending(members: Members) -> bool:
-    """Return True if an object says only that the work goes on: a state, a handle, and no data."""
-    message, state = members.get("message"), state_of(members)
-    is_unfinished = not state and isinstance(message, str) and _UNFINISHED.search(message[:200])
-    if normalize_name(state) not in _UNFINISHED_STATES and not is_unfinished:
-        return False
-    has_handle = any(name.endswith(_HANDLE_ENDINGS) for name in members)
-    has_list = any(isinstance(value, list) and value for value in members.values())
-    known = all(name in WRAPPER_MEMBERS or name.endswith(_PENDING_ENDINGS) for name in members)
-    return has_handle and not has_list and known
-
-
 def is_bookkeeping(name: str) -> bool:
     """Return True if a member (normalized) tells of the request and its costs."""
     return name.endswith(("metadata", "consumedcapacity", "requestid"))
-
-
-def is_acknowledgement(members: Members) -> bool:
-    """Return True if an object holds a status and a message, and at most one other scalar, such as an id."""
-    custom = [name for name in members if name not in WRAPPER_MEMBERS]
-    has_status = not {"status", "success", "ok"}.isdisjoint(members)
-    return len(custom) <= 1 and "message" in members and has_status and is_flat(members)
 
 
 def is_summary(members: Members) -> bool:
@@ -262,7 +189,7 @@ def named_tables(members: Members) -> tuple[str, ...]:
     table = table_member(members)
     one = () if table is None else (table,)
     several = members.get("tables", members.get("tablenames"))
-    if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _ROW_LISTS):
+    if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in ROW_LISTS):
         return one
     named = {name for entry in several[:MAX_NAMED_TABLES] if (name := read_table_name(entry)) is not None}
     return tuple(sorted(named.union(one)))

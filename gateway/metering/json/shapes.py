@@ -14,8 +14,9 @@ from typing import Any
 from gateway.metering.announcements import announced_number
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import maps, objects
-from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
+from gateway.metering.json import maps, objects, outcomes
+from gateway.metering.json.object_members import MAX_WRAPPERS
+from gateway.metering.json.object_shapes import ObjectShape
 from gateway.metering.json.partial_values import UNREAD, PartialList, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.names import normalize_name
@@ -138,7 +139,7 @@ class ShapeCounter:
     def _count_only_object(self, value: dict[str, Any], depth: int) -> Count:
         """Count the only object of a list: one record, unless it reports an error or a write, or wraps the records."""
         members = objects.normalize_members(value)
-        if objects.is_failure(members):
+        if outcomes.is_failure(members):
             return FAILURE
         if members.keys() <= {"statementid", "messages"} and "statementid" in members:
             return counted(0, self.method, (), (Sign.NO_DATA,))

@@ -1,0 +1,172 @@
+"""Tells JSON objects that report how a call went: an error, a write, work that goes on, nothing found."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gateway.metering.confidence import Sign
+from gateway.metering.json.object_members import MAX_WRAPPERS, ObjectMembers
+from gateway.metering.json.objects import ROW_LISTS, WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members, is_flat
+from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind
+from gateway.metering.vocabulary.members import (
+    AFFECTED_MEMBERS,
+    COUNT_MEMBERS,
+    ENVELOPE_MEMBERS,
+    ERROR_MEMBERS,
+    describes_records,
+)
+from gateway.metering.vocabulary.names import normalize_name, word_set
+from gateway.metering.vocabulary.tools import is_named_after_tool
+
+MAX_SHORT_VALUE = 300
+"""Characters of a value that may be a message instead of data."""
+
+_UNFINISHED = re.compile(
+    r"\b(?:in progress|still (?:running|executing)|queued|not (?:yet )?(?:finished|complete))\b", re.IGNORECASE
+)
+_UNFINISHED_STATES = word_set(
+    "pending running queued submitted inprogress accepted processing executing started waiting"
+)
+_HANDLE_ENDINGS = ("id", "handle", "token", "url", "uri", "operation", "name")
+_PENDING_ENDINGS = (
+    *_HANDLE_ENDINGS,
+    "at",
+    "time",
+    "state",
+    "status",
+    "progress",
+    "percent",
+    "seconds",
+    "ms",
+    "message",
+)
+_ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
+_WRITTEN = word_set("created updated deleted inserted modified removed upserted saved")
+_MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
+
+
+def is_failure(members: Members) -> bool:
+    """Return True if an object reports an error and holds no records."""
+    if any(isinstance(members.get(name), list) and members[name] for name in ROW_LISTS):
+        return False
+    if members.get("success") is False or members.get("ok") is False:
+        return True
+    if any(members.get(name) is True for name in _ERROR_FLAGS):
+        return True
+    if is_http_error(members):
+        return True
+    errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
+    custom = [name for name in members if name not in WRAPPER_AND_ROW_MEMBERS]
+    if errors:
+        return len(custom) <= 2 and not any(_holds_objects(name, members[name]) for name in custom)
+    return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
+
+
+def _holds_objects(name: str, value: Any) -> bool:
+    """Return True if a member is a list of objects that may be the part of the records before the error."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and not describes_records(name)
+
+
+def is_http_error(members: Members) -> bool:
+    """Return True if a flat object has the status code of an HTTP error and a message."""
+    codes = (members.get(name) for name in ("status", "statuscode", "code", "httpstatus"))
+    if not any(type(code) is int and 400 <= code < 600 for code in codes):
+        return False
+    return any(isinstance(members.get(name), str) for name in _MESSAGES) and is_flat(members)
+
+
+def state_of(members: Members) -> str:
+    """Return the state of the call that an object reports, in lower case; empty if it reports none."""
+    for name in ("status", "state"):
+        value = members.get(name)
+        value = value.get("state", value.get("status")) if isinstance(value, dict) else value
+        if isinstance(value, str):
+            return value.lower()[:32]
+    return ""
+
+
+def is_pending(members: Members) -> bool:
+    """Return True if an object says only that the work goes on: a state, a handle, and no data."""
+    message, state = members.get("message"), state_of(members)
+    is_unfinished = not state and isinstance(message, str) and _UNFINISHED.search(message[:200])
+    if normalize_name(state) not in _UNFINISHED_STATES and not is_unfinished:
+        return False
+    has_handle = any(name.endswith(_HANDLE_ENDINGS) for name in members)
+    has_list = any(isinstance(value, list) and value for value in members.values())
+    present = [name for name, value in members.items() if value is not None]
+    known = all(name in WRAPPER_MEMBERS or name.endswith(_PENDING_ENDINGS) for name in present)
+    return has_handle and not has_list and known
+
+
+def is_acknowledgement(members: Members) -> bool:
+    """Return True if an object holds a status and a message, and at most one other scalar, such as an id."""
+    custom = [name for name in members if name not in WRAPPER_MEMBERS]
+    has_status = not {"status", "success", "ok"}.isdisjoint(members)
+    return len(custom) <= 1 and "message" in members and has_status and is_flat(members)
+
+
+def is_not_found(members: Members) -> bool:
+    """Return True if an object says only that what the call asked for does not exist: `{"id": "7", "found": false}`."""
+    return members.get("found") is False and is_flat(members)
+
+
+def is_written(members: Members) -> bool:
+    """Return True if an object gives the kind of a write as its result: `{"id": "7", "result": "created"}`."""
+    return any(isinstance(value := members.get(name), str) and value in _WRITTEN for name in ("result", "outcome"))
+
+
+class ObjectOutcome(ObjectMembers):
+    """The members of one object that report how the call went."""
+
+    __slots__ = ()
+
+    def is_message(self) -> bool:
+        """Return True if an object holds only a message about the call, and not a selected column named `message`."""
+        return self._members.keys() <= ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
+
+    def is_write_report(self) -> bool:
+        """Return True if an object reports the effect of a write, and not selected columns with such names."""
+        members = self._members
+        if self._arguments.returns_rows or AFFECTED_MEMBERS.isdisjoint(members):
+            return False
+        return members.keys() <= AFFECTED_MEMBERS | ENVELOPE_MEMBERS | COUNT_MEMBERS
+
+    def count_message(self) -> Count:
+        """Return 0 records if a member holds a message that there are none, or that the call failed."""
+        for name in ("message", "info", "status", "note"):
+            if isinstance(text := self._members.get(name), str):
+                found = self._parts.count_text(text, MAX_WRAPPERS)
+                if found.kind >= CountKind.COUNTED and (found.records == 0 or name == "message"):
+                    return found
+        return UNKNOWN_COUNT
+
+    def _confirms_write(self) -> bool:
+        """Return True if a message states how much was written."""
+        return self.count_message().method == "affected_rows_text"
+
+    def _lists_errors(self) -> bool:
+        """Return True if the errors in an object are what the tool lists."""
+        errors = self._members.get("errors")
+        return isinstance(errors, list) and is_named_after_tool("errors", self._arguments.tool)
+
+    def _count_by_message(self) -> Count | None:
+        """Count an object whose message says that there is nothing, or that the call failed, if it has a status."""
+        if self._is_selected() or (message := self.count_message()).kind < CountKind.COUNTED:
+            return None
+        has_status = not {"status", "success", "ok", "state"}.isdisjoint(self._members)
+        return message if has_status and is_flat(self._members) else UNKNOWN_COUNT
+
+    def _count_nothing(self) -> Count | None:
+        """Return 0 records if an object holds only null, or a message that there is nothing."""
+        custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
+        if not is_flat(self._members):
+            return None
+        is_null = bool(custom) and all(self._members[name] is None and name.isalpha() for name in custom)
+        if is_null and (self._arguments.returns_rows is None or (self._depth and not self._arguments.columns)):
+            return Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,))
+        own = [name for name in custom if not self._is_repeated(name)]
+        if len(own) == 1 and isinstance(text := self._members[own[0]], str) and len(text) <= MAX_SHORT_VALUE:
+            found = self._parts.count_text(text, MAX_WRAPPERS)
+            return found if found.records == 0 else None
+        return None

@@ -1,0 +1,60 @@
+"""Objects that report how a call went: an error, a write, work that goes on, nothing found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.metering.support import metered, records, structured
+
+BOATS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"error": True, "code": "Validation", "message": "reserved word: total"},
+        {"error": "no such boat", "candidates": ["a", "b"]},
+        {"errors": [{"status": "401", "title": "Unauthorized"}]},
+        {"data": None, "errors": [{"message": "no such field"}]},
+    ],
+)
+def test_an_object_that_reports_an_error_has_no_records(value: dict[str, Any]) -> None:
+    assert metered(structured(value), "list_boats", table="boats").method == "error"
+
+
+def test_records_beside_errors_are_not_an_error() -> None:
+    assert records(structured({"boats": BOATS, "errors": [{"shard": 2}], "count": 2}), "list_boats") == 2
+    assert records(structured({"boats": BOATS, "error": "shard 2 timed out"}), "find") is None
+
+
+def test_the_errors_that_a_tool_lists_are_records() -> None:
+    assert records(structured({"errors": BOATS, "count": 2}), "list_errors") == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"id": "7", "found": False}, {"data": {"boat": None}}, {"name": "Ada", "history": "No boat found for 'Ada'."}],
+)
+def test_an_object_that_says_that_there_is_nothing_has_no_records(value: dict[str, Any]) -> None:
+    assert records(structured(value), "get_boat", table="boats", id="7", name="Ada") == 0
+
+
+def test_a_selected_row_of_nulls_is_a_row() -> None:
+    assert records(structured({"highest": None}), "query", sql="SELECT max(len) AS highest FROM boats") == 1
+
+
+def test_the_state_of_pending_work_is_no_record() -> None:
+    assert records(structured({"run_id": "r1", "status": "PENDING", "result": None}), "get_run", run_id="r1") == 0
+    assert records(structured({"id": "r1", "state": "pending", "berth": 4}), "get_boat", id="r1") == 1
+
+
+def test_the_kind_of_a_write_is_no_record() -> None:
+    written = {"_id": "b9", "_version": 1, "result": "created"}
+    assert records(structured(written), "index_boat", table="boats", id="b9") == 0
+
+
+def test_a_message_that_confirms_a_write_takes_precedence_over_what_was_written() -> None:
+    written = {"data": {"message": "Successfully updated 1 boat(s)", "boats": [{"old": "a", "new": "b"}]}}
+    assert records(structured(written), "set_boat_name", id="7") == 0
