@@ -101,8 +101,9 @@ def meter_decoded(
 ) -> MeteringResult:
     """Meter one call of a tool without a rule by its decoded result. Never raises."""
     if (declared := structured_shortcut.read(result)) is not None:
-        written = tables_written(tool, arguments, hints)
-        return msgspec.structs.replace(declared, written=written) if written else declared
+        if not may_write(tool, arguments):
+            return declared
+        return msgspec.structs.replace(declared, written=parse_arguments(tool, arguments, hints).tables_written)
     parsed = parse_arguments(tool, arguments, hints)
     count = result_count.count_records(result, parsed, hints)
     if count.kind is CountKind.FAILED:

@@ -43,7 +43,7 @@ class _ShortcutContent(msgspec.Struct, gc=False):
     total: int | None = None
 
     def meter(self) -> MeteringResult | None:
-        if bytes(self.tables):
+        if self.tables:
             return None
         table = read_table_name(self.table) or read_table_name(self.table_name)
         rows = self.rows if self.rows is not None else self.records
@@ -108,7 +108,7 @@ def read(result: ToolResult) -> MeteringResult | None:
     data = result.structuredContent
     if data is ABSENT or result.isError is True:
         return None
-    if len(memoryview(data)) > MAX_SMALL and not may_apply(bytes(data), 0):
+    if type(result) is not SmallToolResult and len(memoryview(data)) > MAX_SMALL and not may_apply(bytes(data), 0):
         return None
     try:
         return _decoder.decode(data).meter()

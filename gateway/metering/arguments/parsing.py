@@ -25,20 +25,19 @@ from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
-from gateway.metering.vocabulary.arguments import FILE_ARGUMENTS, PUBLISH_WORDS, WRITTEN_ARGUMENTS
+from gateway.metering.vocabulary.arguments import FILE_ARGUMENTS, OPERATION_ARGUMENTS, PUBLISH_WORDS, WRITTEN_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
 _TEXTS = SCALARS | {str}
-_WRITE_WORD = re.compile(
-    r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b", re.IGNORECASE
-)
+_WRITE_WORD = re.compile(r"(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b")
 _QUERY_WRITE_WORD = re.compile(
     r"\A\s*\.|\|\s*(?:m?collect|meventcollect|outputlookup|outputcsv)\b|\bto\s?\(|\)[^()]{0,300}\b(?:set|remove)\b",
     re.IGNORECASE,
 )
 """Writes in other languages: control commands of KQL, commands of SPL, functions of Flux, clauses of Cypher."""
 _READ_METHODS = ("GET", "HEAD")
+_WRITING_ARGUMENTS = WRITTEN_ARGUMENTS | OPERATION_ARGUMENTS
 
 
 class ParsedArguments(msgspec.Struct, frozen=True):
@@ -153,17 +152,18 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
     if _may_write_by_name(tool):
         return True
     for name, value in arguments.items():
-        if type(value) in SCALARS:
+        kind = type(value)
+        if kind in SCALARS:
             continue
-        if type(value) is list and _TEXTS.issuperset(map(type, value)):
+        if kind is list and _TEXTS.issuperset(map(type, value)):
             value = " ".join(item for item in value if type(item) is str)
-        if type(value) is not str or normalize_name(name) in WRITTEN_ARGUMENTS:
+        elif kind is not str:
             return True
-        if name == "method" and value.upper() not in _READ_METHODS:
+        if normalize_name(name) in _WRITING_ARGUMENTS or (name == "method" and value.upper() not in _READ_METHODS):
             return True
         if len(value) < MIN_STATEMENT:
             continue
-        if _WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):
+        if _WRITE_WORD.search(value[:MAX_SQL_CHARACTERS].lower()):
             return True
         is_query = "(" in value or "|" in value or value.lstrip()[:1] == "."
         if is_query and _QUERY_WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):

@@ -48,20 +48,20 @@ class StringCollector:
             if (inner := parse_container(value)) is not None:
                 self.containers.add(value)
                 self._add_bounded(inner, name, parent, depth)
-        elif not isinstance(value, Mapping | list | tuple):
+        elif type(value) in SCALARS or not isinstance(value, (dict, list, tuple, Mapping)):
             return
         elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
             self.is_complete = False
-        elif isinstance(value, Mapping):
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                self._add_bounded(inner, name, parent, depth)
+        else:
             for key, inner in value.items():
                 member = normalize_name(str(key))
                 if is_watched(member):
                     read = parse_container(inner) if isinstance(inner, str) else None
                     self.watched.append((name, member, inner if read is None else read))
                 self._add_bounded(inner, member, name, depth)
-        else:
-            for inner in value:
-                self._add_bounded(inner, name, parent, depth)
 
     def _add_bounded(self, value: Any, name: str, parent: str, depth: int) -> None:
         if len(self.found) < MAX_ARGUMENT_STRINGS:
@@ -72,7 +72,7 @@ class StringCollector:
 
 def parse_container(text: str) -> Any:
     """Return the JSON object or array in a text, or a list of those in its lines; `None` if there is none."""
-    if text.lstrip()[:1] not in _CONTAINER_STARTS or len(text) > MAX_SQL_CHARACTERS:
+    if len(text) > MAX_SQL_CHARACTERS or text.lstrip()[:1] not in _CONTAINER_STARTS:
         return None
     try:
         return json.loads(text, object_pairs_hook=_object)

@@ -142,7 +142,7 @@ def _states_none_below(text: str) -> bool:
     for at, paragraph in enumerate(paragraphs[:MAX_PARAGRAPHS]):
         if paragraph.startswith(("-", "|")):
             return False
-        if messages.count(paragraph.lstrip("# ")) is messages.NO_RECORDS:
+        if messages.is_no_records(paragraph.lstrip("# ")):
             return messages.are_hints(paragraphs[at + 1 :])
     return False
 

@@ -52,7 +52,8 @@ _ERROR_START = re.compile(
     r"database configured|such)\b|"
     r"syntax error|(?:\w+ ){0,3}(?:operation|query|arguments|request) timed out|timed? ?out\b)",
 )
-_ERROR_LOCAL = re.compile(rf"(?:{spaced(phrases.ERROR)}|{unspaced(phrases.ERROR)})")
+_ERROR_LOCAL = re.compile(spaced(phrases.ERROR))
+_ERROR_UNSPACED = re.compile(unspaced(phrases.ERROR))
 _ERROR_WITHIN = re.compile(
     r"(?:does(?: not|n't)|did not|do not) exist|no such (?:table|column|file|database|collection|index)|syntax error|"
     r"(?:is|are) not (?:allowed|permitted|supported|available in read.only)|already exists|"
@@ -63,6 +64,7 @@ _ERROR_WITHIN = re.compile(
 _ERROR_MARK = re.compile(r"[\s#*_>]{0,8}(?:\u274c|\U0001f6ab|\u26d4|\U0001f6d1|\u2716|\u2717|\u2718)\ufe0f?[\s*_]*\S")
 _STATUS_MARK = re.compile(r"[\s#*_>-]{0,8}[\u274c\u2705\u2714\u2713\u2717\u2718\u2716\u2b1c\u2611\u2610]")
 _NOT_FOUND = re.compile(rf"((?:\S+\s){{0,8}}?\S*?)[\s:,-]*(?:{spaced(phrases.NOT_FOUND)})(?=[\s.!:,;(\u3002]|\Z)")
+_NOT_FOUND_PARTS = phrases.fixed_parts(spaced(phrases.NOT_FOUND))
 _ROW_NOUN = re.compile(rf"(?:{spaced(phrases.ROWS)}|data|{spaced(phrases.DATA)}|данные)\Z")
 _EMPTY_MARK = re.compile(
     r"[\s#*_>]{0,8}(?:[-*\u2022]\s)?(?:[(<\[{]\s?(?:none|empty|no \w+(?: \w+)?|0 \w+|nothing|null|nil|"
@@ -124,8 +126,9 @@ _AFFECTED = re.compile(
     rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|"
     rf"\A\s*(?:{_COMMANDS})\s*\Z"
 )
+_WRITE_MARK = re.compile(rf"[\d:=]|success|{spaced(phrases.SUCCESSFULLY)}|затронуто|table|index")
 _WRITE_PARTS = phrases.fixed_parts(f"{spaced(phrases.CHANGED)}|{_DONE}|{_REFLEXIVE}|{_COMMANDS}|successfully|wrote")
-"""Parts of which each text that `_AFFECTED` matches has one."""
+"""A mark and parts of which each text that `_AFFECTED` matches has one."""
 _AFFECTED_UNSPACED = re.compile(
     rf"(?:[^\n。]{{0,12}}[,:]\s?)?(?:共\s?)?"
     rf"(?:\d+\s?(?:{phrases.ROWS['zh']})受(?:影响|影響)|[^\n。\d]{{0,8}}(?:{phrases.CHANGED['zh']})成功|"
@@ -139,16 +142,18 @@ _NOT_A_READ = (
     r"(?!(?:executed|completed|finished|retrieved|fetched|loaded|returned|listed|queried|parsed|connected|validated|"
     r"processed|succeeded|read|found|exported|filtered|sorted|grouped)\b)"
 )
-_WRITTEN = re.compile(
+_DONE_SUCCESSFULLY = re.compile(
     rf"[^\n]{{0,200}}?\b{_NOT_A_READ}\w{{2,20}}(?:ed|set|put|sent|written)\s+successfully\b|"
-    rf"\W{{0,8}}successfully\s+{_NOT_A_READ}\w{{0,20}}(?:ed|set|put|sent|wrote|written|built)\b|"
+    rf"\W{{0,8}}successfully\s+{_NOT_A_READ}\w{{0,20}}(?:ed|set|put|sent|wrote|written|built)\b"
+)
+_WRITTEN = re.compile(
     r"\W{0,8}(?:the\s+)?(?:value|field|key|file|record|item|entry|row|member|element|document|entity|node|note|task|"
     r"message)"
     r"s?\b[^\n:]{0,120}?\b(?:pushed|added|set|removed|deleted|created|updated|saved|stored|appended|inserted|renamed|"
     r"written|"
     r"moved|copied|staged)\b(?!\s*[:=])",
 )
-"""A single line that reports a write."""
+"""Single lines that report a write."""
 
 _EMPTY_LIST = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\n:]{{0,60}}?\b)?(?:{spaced(phrases.ROWS)}|"
@@ -169,9 +174,7 @@ def count(text: str) -> Count | None:
     """Return 0 records if `text`, stripped of white space, is a message; `None` if it is not."""
     if len(text) > MAX_MESSAGE_CHARACTERS:
         return None
-    start = phrases.fold(text[:MAX_MATCHED])
-    plain = _DECORATION.sub("", start, 1)
-    lines = [line for line in start.split("\n") if line.strip()]
+    start, plain, lines = _beginning(text)
     if _is_list(lines):
         return None
     if _ERROR_START.match(plain) and not _FOUND_NONE.match(plain):
@@ -184,9 +187,24 @@ def count(text: str) -> Count | None:
             return AFFECTED_ROWS
         if _states_none(start, first, lines) and are_hints(lines[1:]):
             return NO_RECORDS
-        if len(lines) <= 3 and (_ERROR_LOCAL.match(first) or _is_object_missing(first)):
+        if len(lines) <= 3 and (_is_error_in_other_words(first) or _is_object_missing(first)):
             return FAILURE
     return FAILURE if _is_error(start, lines) else None
+
+
+def is_no_records(text: str) -> bool:
+    """Return True if `text` is a message that there are no records, as `count` returns; quicker for others."""
+    if len(text) > MAX_SHORT_CHARACTERS:
+        return False
+    start, plain, lines = _beginning(text)
+    is_stated = bool(lines) and _states_none(start, plain.partition("\n")[0][:MAX_CLAUSE], lines)
+    return is_stated and count(text) is NO_RECORDS
+
+
+def _beginning(text: str) -> tuple[str, str, list[str]]:
+    """Return the beginning of `text` in lower case, the same from its first word on, and its lines."""
+    start = phrases.fold(text[:MAX_MATCHED])
+    return start, _DECORATION.sub("", start, 1), [line for line in start.split("\n") if line.strip()]
 
 
 def is_empty_mark(text: str) -> bool:
@@ -237,6 +255,12 @@ def _is_delimited(lines: list[str]) -> bool:
     return any(0 < lines[0].count(mark) == lines[1].count(mark) and mark in lines[-1] for mark in ",|\t;")
 
 
+def _is_error_in_other_words(first: str) -> bool:
+    if _ERROR_LOCAL.match(first):
+        return True
+    return not first.isascii() and _ERROR_UNSPACED.match(first) is not None
+
+
 def _is_error(start: str, lines: list[str]) -> bool:
     if _ERROR_MARK.match(start) and not _STATUS_MARK.match(lines[-1] if len(lines) > 1 else ""):
         return True
@@ -246,11 +270,13 @@ def _is_error(start: str, lines: list[str]) -> bool:
 def _reports_write(plain: str, lines: list[str]) -> bool:
     if _FOUND_SOME.match(plain):
         return False
-    if phrases.has_part(plain, _WRITE_PARTS) and _AFFECTED.search(plain):
+    if _WRITE_MARK.search(plain) and phrases.has_part(plain, _WRITE_PARTS) and _AFFECTED.search(plain):
         return True
     if not plain.isascii() and _AFFECTED_UNSPACED.match(plain):
         return True
     is_short = len(lines) == 1 or (len(lines) == 2 and lines[0].rstrip().endswith((".", "!")))
+    if is_short and "successfully" in plain and _DONE_SUCCESSFULLY.match(plain):
+        return True
     return is_short and _WRITTEN.match(plain) is not None
 
 
@@ -270,5 +296,5 @@ def _states_none(start: str, first: str, lines: list[str]) -> bool:
 
 def _is_object_missing(line: str) -> bool:
     """Return True if a line states that a named object does not exist: `Table 'x' not found`."""
-    match = _NOT_FOUND.match(line[:MAX_CLAUSE])
+    match = _NOT_FOUND.match(line) if phrases.has_part(line, _NOT_FOUND_PARTS) else None
     return match is not None and bool(match.group(1).strip()) and _ROW_NOUN.search(match.group(1)) is None

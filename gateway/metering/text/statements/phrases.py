@@ -204,8 +204,8 @@ ERROR = {
 NOT_FOUND = {
     "en": r"(?:was |were |could |is |are )?not (?:be )?found",
     "de": r"(?:wurden? )?nicht gefunden",
-    "es": r"no (?:se )?(?:encontrad[oa]s?|encontr[óo]|encontraron)",
-    "fr": r"(?:est |sont )?(?:introuvables?|non trouv[ée]e?s?)",
+    "es": r"no (?:se )?encontrad[oa]s?|no (?:se )?encontr[óo]|no (?:se )?encontraron",
+    "fr": r"(?:est |sont )?introuvables?|(?:est |sont )?non trouv[ée]e?s?",
     "pt": r"n[ãa]o (?:foi |foram )?encontrad[oa]s?",
     "ru": r"не найден[оаы]?",
 }
