@@ -136,7 +136,7 @@ def count_embedded(text: str, depth: int, count_value: CountsValues) -> Count | 
             continue
         if start > 0 and text[start - 1] == "\n" and text[end : end + 1] not in ("", "\n", "\r"):
             continue  # a mark at the beginning of a line
-        if _CODE.search(text[:start]) or _CODE.search(text[end:]):
+        if _CODE.search(text[:start]) or _CODE.search(text[end:].rstrip("= \n")):
             continue
         is_inline = start > 0 and text[start - 1] != "\n"
         if is_inline and text[start + 1 : end].lstrip()[:1] not in ("{", "[", "(") and 2 * (end - start) < len(text):

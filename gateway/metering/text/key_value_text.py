@@ -12,7 +12,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import EDGE, split_blocks
 from gateway.metering.text.lists import grouped_lists
-from gateway.metering.text.statements.units import ITEM
+from gateway.metering.text.outline import ITEM
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
@@ -41,8 +41,8 @@ _BULLETS = re.compile(r"\s{0,8}[-*•] ")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 
-def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
-    """Count the records in `text`; `None` if it is not key-value text."""
+def count(text: str, lines: list[str] | None, arguments: ParsedArguments, heading: str) -> Count | None:
+    """Count the records in `text`, which is below `heading`; `None` if it is not key-value text."""
     if (total := _count_numbered(text)) is not None:
         return counted(total, "rows_text")
     if ":" not in text[:EDGE] and "\uff1a" not in text[:EDGE]:
@@ -50,8 +50,8 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     if lines is None:
         return _count_long_blocks(text)
     is_listing = is_listing_tool(arguments.tool) and not is_describing_tool(arguments.tool)
-    found = _count_yaml(lines) or _count_key_value_blocks(lines, is_listing)
-    if found is None and "**" in text and _has_bold_fields(lines):
+    found = _count_yaml(lines) or _count_key_value_blocks(lines, heading, is_listing)
+    if found is None and "**" in text and not arguments.returns_rows and _has_bold_fields(lines):
         found = Count(1, "fields_text", CountKind.OBJECT)
     if found is not None and found.kind is CountKind.OBJECT and is_listing and _is_entity(lines):
         return counted(1, found.method)
@@ -151,26 +151,30 @@ def _key(line: str) -> str | None:
     return match.group(1).lower()
 
 
-def _count_key_value_blocks(lines: list[str], is_listing: bool) -> Count | None:
+def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) -> Count | None:
     found = split_blocks(lines, lambda line: _RULE.match(line[:200]))
     while found and len(found[-1]) == 1 and (stated(found[-1][0]).number is not None or _key(found[-1][0]) is None):
         found.pop()
-    has_heading = len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1
-    if has_heading:
-        is_listing = is_listing and found[0][0].rstrip().endswith(":")
-        found.pop(0)
+    if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
+        heading = found.pop(0)[0]
     if len(found) > 1 and len(found[0]) > 2 and found[0][0].rstrip().endswith(":"):
         found[0] = found[0][1:]
-    if not found or any(_key(line) is None and not line.startswith((" ", "\t")) for block in found for line in block):
+    first = _key(found[0][0]) if found else None
+    if first is None or any(len(block) < 2 or _key(block[0]) != first for block in found):
         return None
-    keys = {_key(block[0]) for block in found}
-    if len(keys) != 1 or None in keys or any(len(block) < 2 for block in found):
+    if any(line[:1] not in (" ", "\t") and _key(line) is None for block in found for line in block[1:]):
         return None
     if len(found) == 1:
         outer = [line for line in found[0] if not line.startswith((" ", "\t"))]
         is_repeated = len({_key(line) for line in outer}) < len(outer)
-        if has_heading and is_listing and not is_repeated and not any(ITEM.match(line[:200]) for line in outer):
+        if (
+            heading.rstrip().endswith(":")
+            and is_listing
+            and not is_repeated
+            and len(outer) > 1
+            and not any(ITEM.match(line[:200]) for line in outer)
+        ):
             return counted(1, "blocks_text")
-        is_list = is_repeated or any(_BULLETS.match(line) for line in found[0])
+        is_list = is_repeated or any(_BULLETS.match(line) or line[0].isdecimal() for line in found[0])
         return None if is_list else Count(1, "fields_text", CountKind.OBJECT)
     return counted(len(found), "blocks_text")

@@ -12,11 +12,11 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.metering_result import Count, CountKind, counted
 from gateway.metering.text import key_value_text, markup, yaml_text
-from gateway.metering.text.embedded import CountsValues, count_embedded
+from gateway.metering.text.embedded import CountsValues, count_data, count_embedded
 from gateway.metering.text.lines import split_lines, trim_blank_lines
 from gateway.metering.text.lists import bullet_lists, log_lines, program_output
+from gateway.metering.text.outline import Outline, outline
 from gateway.metering.text.statements import units
-from gateway.metering.text.statements.units import Outline
 from gateway.metering.text.statements.witnesses import Verdict, verdict
 from gateway.metering.text.tables import aligned_columns, delimited, drawn_tables, single_value
 from gateway.metering.vocabulary.names import word_set
@@ -35,35 +35,62 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
         return (
             markup.count(text)
             or drawn_tables.count(text, None, arguments)
-            or key_value_text.count(text, None, arguments)
+            or key_value_text.count(text, None, arguments, "")
             or delimited.count(whole, None, arguments, [])
             or count_embedded(text, depth, count_value)
-            or bullet_lists.count(text, arguments)
+            or bullet_lists.count(text, arguments, None)
         )
     if arguments.returns_rows and arguments.has_one_column and (values := single_value.count(text)) is not None:
         return counted(values, "scalar_text", (), (Sign.SCALAR,))
-    outline = units.outline(lines)
-    found = markup.count(text) or drawn_tables.count(text, lines, arguments)
-    if found is not None:
-        return _judged(found, outline, lines)
-    dump = yaml_text.count(lines, depth, count_value)
-    is_counted = dump is not None and dump.kind >= CountKind.COUNTED
-    found = dump if is_counted else _count_loosely(text, lines, outline, arguments) or dump
-    found = _confirmed(found, outline, lines, arguments)
+    around = outline(lines, arguments.strings)
+    views = [(text, lines)]
+    inner = "\n".join(around.body).strip()
+    if inner and len(around.body) < len(lines):
+        views.append((inner, around.body))
+    found = _count_structure(views, arguments, depth, count_value)
+    if found is not None and found.kind >= CountKind.COUNTED:
+        return _judged(found, around, lines)
+    found = _confirmed(_count_loosely(views, around, arguments) or found, around, lines, arguments)
     if found is not None and found.kind >= CountKind.COUNTED:
         return found
     embedded = count_embedded(text, depth, count_value)
     if embedded is not None:
-        return _judged(embedded, outline, lines)
-    listed = bullet_lists.count(text, arguments)
-    return found if listed is None else _judged(listed, outline, lines)
+        return _judged(embedded, around, lines)
+    listed = bullet_lists.count(text, arguments, around)
+    return found if listed is None else _judged(listed, around, lines)
 
 
-def _count_loosely(text: str, lines: list[str], outline: Outline, arguments: ParsedArguments) -> Count | None:
-    if (entries := _count_program_lines(outline.body, arguments)) is not None:
+def _count_structure(
+    views: list[tuple[str, list[str]]], arguments: ParsedArguments, depth: int, count_value: CountsValues
+) -> Count | None:
+    """Count the records of the formats that show their structure, in the whole text, and without what is around it."""
+    found: Count | None = None
+    for text, lines in views:
+        one = markup.count(text) or drawn_tables.count(text, lines, arguments)
+        if one is None and text[0] in "[{(" and len(lines) < len(views[0][1]):
+            one = count_data(text, depth, count_value)
+        one = one or yaml_text.count(lines, depth, count_value)
+        if one is not None and one.kind >= CountKind.COUNTED:
+            return one
+        found = found or one
+    return found
+
+
+def _count_loosely(views: list[tuple[str, list[str]]], around: Outline, arguments: ParsedArguments) -> Count | None:
+    """Count lines of programs, key-value text, or delimited values."""
+    if (entries := _count_program_lines(around.body, arguments)) is not None:
         return counted(entries, "lines_text")
-    found = key_value_text.count(text, lines, arguments)
-    return found or delimited.count("\n".join(lines), lines, arguments, outline.statements)
+    heading = around.sections[0] if len(around.sections) > len(around.body) else ""
+    found = key_value_text.count(*views[-1], arguments, heading)
+    if found is not None and found.kind >= CountKind.COUNTED:
+        return found
+    delimited_views = [around.body] if arguments.columns is None else [around.body, views[0][1]]
+    for lines in delimited_views:
+        if (
+            rows := delimited.count(trim_blank_lines("\n".join(lines)), lines, arguments, around.statements)
+        ) is not None:
+            return rows
+    return found
 
 
 def _count_program_lines(body: list[str], arguments: ParsedArguments) -> int | None:
@@ -75,27 +102,27 @@ def _count_program_lines(body: list[str], arguments: ParsedArguments) -> int | N
     return aligned_columns.count(body) if entries is None else entries
 
 
-def _confirmed(found: Count | None, outline: Outline, lines: list[str], arguments: ParsedArguments) -> Count | None:
+def _confirmed(found: Count | None, around: Outline, lines: list[str], arguments: ParsedArguments) -> Count | None:
     """Return the count with the sign of its witness, or the number of parts, if that agrees better."""
-    judged = None if found is None else _judged(found, outline, lines)
+    judged = None if found is None else _judged(found, around, lines)
     is_about_data = is_writing_tool(arguments.tool) or not tool_words(arguments.tool).isdisjoint(_STATISTICS_WORDS)
     if is_about_data or (judged is not None and Sign.WITNESS_AGREES in judged.signs):
         return judged
-    if (entries := units.count(outline)) is not None:
-        return _judged(counted(entries, "blocks_text"), outline, lines)
+    if (entries := units.count(around)) is not None:
+        return _judged(counted(entries, "blocks_text"), around, lines)
     return judged
 
 
-def _judged(found: Count, outline: Outline, lines: list[str]) -> Count:
+def _judged(found: Count, around: Outline, lines: list[str]) -> Count:
     """Return a count with the sign of the numbers that the text states."""
     if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
         return found
-    judgement = verdict(outline.statements, found.records)
+    judgement = verdict(around.statements, found.records)
     if judgement is Verdict.DISAGREES and units.sum_of_statements(lines) == found.records:
         judgement = Verdict.AGREES
     if judgement is Verdict.SILENT:
         return found
-    is_heading = verdict(outline.statements[: outline.headings], found.records) is judgement
+    is_heading = verdict(around.statements[: around.headings], found.records) is judgement
     sign = Sign.WITNESS_AGREES if judgement is Verdict.AGREES else Sign.WITNESS_DISAGREES
     signs = found.signs or (Sign.FORMAT,)
     return msgspec.structs.replace(found, witness="heading" if is_heading else "footer", signs=(*signs, sign))

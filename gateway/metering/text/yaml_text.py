@@ -1,7 +1,7 @@
 """YAML dumps, read as the structure that they show and counted as JSON is.
 
 It reads block maps, block lists and scalars, by indentation, and the lists with a stated length of TOON
-(`items[2]{id,name}:`). Scalars of several lines are skipped. A text with any
+(`items[2]{id,name}:`, or `[2]{id,name}:` at the root). Scalars of several lines are skipped. A text with any
 other line is not YAML; neither is a flat list of fields, which `key_value_text` counts.
 """
 
@@ -23,7 +23,7 @@ MAX_MESSAGE_FIELDS = 16
 """Fields of a message."""
 
 _KEY = re.compile(
-    r"(\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[\w$@][\w.$@/-]{0,100})(?:\[(\d{1,6})[\t|,]?\](\{[^{}\n]{1,1000}\})?)?:"
+    r"(\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[\w$@][\w.$@/-]{0,100}|(?=\[\d))(?:\[(\d{1,6})[\t|,]?\](\{[^{}\n]{1,1000}\})?)?:"
     r"(?:\s+(.*))?\Z",
     re.DOTALL,
 )
@@ -59,7 +59,9 @@ def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | No
         value = _Reader(lines).read()
     except _NotYamlError:
         return None
-    is_nested = _is_nested(value)
+    is_root_list = isinstance(value, dict) and list(value) == [""]
+    value = value[""] if is_root_list else value
+    is_nested = is_root_list or _is_nested(value)
     if not is_nested and isinstance(value, dict) and len(value) > MAX_MESSAGE_FIELDS:
         return None
     found = count_value(value, "yaml_text", depth)

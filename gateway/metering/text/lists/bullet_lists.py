@@ -12,7 +12,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
-from gateway.metering.text.statements.units import RULE, outline
+from gateway.metering.text.outline import RULE, Outline, outline
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
@@ -52,8 +52,8 @@ _COUNT = re.compile(r"\((\d{1,4})\)")
 _NUMBER = re.compile(r"[#\[(*]{0,3}(\d{1,6})(?:[.)\]:]\**\s|\ufe0f?\u20e3)")
 
 
-def count(text: str, arguments: ParsedArguments) -> Count | None:
-    """Count the entries in `text`; `None` if it is not a list."""
+def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Count | None:
+    """Count the entries in `text`, whose outline is `around` unless it is long; `None` if it is not a list."""
     if len(text) > MAX_LIST_CHARACTERS or text.count("\n") > MAX_LIST_LINES:
         return None
     if (marked := _count_marked(text)) is not None:
@@ -63,31 +63,35 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
         return counted(entries, "lines_text")
     if arguments.returns_rows and (rows := _count_numbered(lines)) is not None and rows > 1:
         return counted(rows, "rows_text")
-    if (references := _count_references(lines)) is not None:
+    around = around or outline(lines, arguments.strings)
+    filled = [line for line in around.body if line.strip()]
+    if (references := _count_references(filled)) is not None:
         return counted(references, "lines_text")
     if arguments.lists_names and (named := _count_under_header(lines)) is not None:
         return counted(named, "lines_text")
     if is_listing_tool(arguments.tool):
-        return _count_list(text, lines, arguments)
-    if "query" in tool_words(arguments.tool) and (sections := headed_sections.count_alike(lines)) is not None:
+        return _count_list(lines, filled, arguments, around)
+    if "query" in tool_words(arguments.tool) and (sections := headed_sections.count_alike(around.sections)) is not None:
         return counted(sections, "blocks_text")
     return None
 
 
-def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Count | None:
+def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments, around: Outline) -> Count | None:
     """Count the entries in the result of a listing tool."""
-    if text.lower().strip(".!") in uniform_lines.STATUS_WORDS:
+    if len(filled) == 1 and filled[0].lower().strip(" .!") in uniform_lines.STATUS_WORDS:
         return None
-    filled = [line for line in lines if line.strip()]
-    if (named := _count_names(filled)) is not None:
+    if len(lines) <= MAX_LINES_BEFORE and (named := _count_names([line for line in lines if line.strip()])) is not None:
         return counted(named, "names_text")
-    if (entries := _count_labelled(filled, arguments.tool) or _count_under_header(lines)) is not None:
+    if filled and (entries := _count_labelled(filled, arguments.tool) or _count_under_header(lines)) is not None:
         return counted(entries, "lines_text")
-    if (entries := grouped_lists.count(lines) or headed_sections.count(lines)) is not None:
+    sections = around.sections
+    if (
+        entries := grouped_lists.count(sections) or headed_sections.count(sections) or headed_sections.count(lines)
+    ) is not None:
         return counted(entries, "lines_text")
-    if (entries := labelled_blocks.count(lines)) is not None:
+    if (entries := labelled_blocks.count(sections)) is not None:
         return counted(entries, "blocks_text")
-    for body in outline(lines).bodies:
+    for body in around.bodies:
         rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]
         if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
             rest = rest[1:]
@@ -113,11 +117,10 @@ def _count_names(lines: list[str]) -> int | None:
     return line.count(",") + 1 if _NAMES.match(line) else None
 
 
-def _count_references(lines: list[str]) -> int | None:
+def _count_references(entries: list[str]) -> int | None:
     """Count the entries "[1] …", "[2] …" that make up a text below its headings, from three."""
-    if not [line for line in lines[:MAX_LINES_BEFORE] if line[:3] == "[1]"]:
+    if not [line for line in entries[:MAX_LINES_BEFORE] if line[:3] == "[1]"]:
         return None
-    entries = [line for line in outline(lines).body if line.strip()]
     while entries and _FIELDS_ABOVE.match(entries[0]):
         entries = entries[1:]
     if entries and entries[0].rstrip().endswith(":"):

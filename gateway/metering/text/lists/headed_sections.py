@@ -28,6 +28,8 @@ _LABEL = re.compile(
 
 def count(lines: list[str]) -> int | None:
     """Count the sections of one level that are records; `None` for another text."""
+    if not [line for line in lines if line[:1] == "#"]:
+        return None
     alike = count_alike(lines)
     return _count_all(lines, _headings(lines)) if alike is None else alike
 

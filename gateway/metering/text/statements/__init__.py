@@ -1,4 +1,4 @@
-"""Statements of servers in words: messages without records, and stated numbers of records, in nine languages.
+"""Statements of servers in words: messages without records, and stated numbers of records, in eight languages.
 
 `phrases` has the words, `witnesses` reads stated numbers, `messages` recognizes errors, nothing found and writes,
 `units` counts the parts of a text that has as many of one type as it states. Imported by the other formats of texts and

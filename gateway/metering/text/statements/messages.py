@@ -1,4 +1,4 @@
-"""Recognizes messages without records: errors, nothing found, rows affected, in nine languages.
+"""Recognizes messages without records: errors, nothing found, rows affected, in eight languages.
 
 Only a short text is a message, and only its beginning is matched. A text that merely contains such words is prose: a
 statement that nothing was found has to be a whole clause at the beginning, and a line of data is not a message.

@@ -1,5 +1,5 @@
 # ruff: noqa: E501, RUF001 - fragments of several languages, a line or more each
-"""Phrases of servers in nine languages, by meaning: nouns for records, stated numbers, nothing found, errors, writes.
+"""Phrases of servers in eight languages, by meaning: nouns for records, stated numbers, nothing found, errors, writes.
 
 The tables hold fragments of regular expressions by language, in lower case. `spaced` joins those of languages that write
 spaces between words, `unspaced` those of Chinese and Japanese. They hold common terms only, never the words of one

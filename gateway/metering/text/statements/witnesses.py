@@ -1,4 +1,4 @@
-"""Stated numbers: the number of records that a heading, a footer or a member's text states, in nine languages.
+"""Stated numbers: the number of records that a heading, a footer or a member's text states, in eight languages.
 
 A statement confirms or contradicts a count by shape and is never the count itself. The number returned ("3 rows",
 "showing 1-20 of 512") has to be the count. The number that exists ("found 512", "total: 512") may be larger.
@@ -55,12 +55,12 @@ _OF = rf"(?:{spaced(phrases.OF)})"
 _SHOWN = rf"(?:{spaced(phrases.SHOWN)})"
 _FOUND = rf"(?:{spaced(phrases.FOUND)})"
 _TO = rf"(?:\s?[-\u2013\u2014~\u301c]\s?|\s(?:{spaced(phrases.RANGE_TO)})\s)"
-_N = rf"(?<![\w.,-])\**({NUMBER})\**"
+_N = rf"(?<![\w.,-])(?<!\d:)\**({NUMBER})\**"
 _WORDS = r"(?:[^\W\d]\S{0,30}\s){0,2}?"
 
 _NUMBER_ALONE = re.compile(r"(?<![\w.,-])\d")
 """The beginning of every number that `_N` matches."""
-_PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d")
+_PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})\s*[:#=]?\s*\d")
 _RANGE = re.compile(rf"{_N}{_TO}({NUMBER})(?:\s{_WORDS}{_OF}\s(?:about\s|~)?|\s?/\s?)({NUMBER})(?![\w-])")
 _N_OF_M = re.compile(rf"{_N}(?:\s{_WORDS}{_OF}\s(?:the\s|about\s|~)?|\s?/\s?)\**({NUMBER})\**(?=\s|[):;.,]|\Z)")
 _SLASH_ONLY = re.compile(r"\d\s?/\s?\d")
@@ -161,7 +161,7 @@ def _stated_spaced(text: str) -> Stated:
         return Stated(returned, total)
     stating = _N_NOUN.search(text) or (_NUMBER_BEHIND.search(text) and _NOUN_N.search(text))
     returned = _group(stating)
-    if stating is None or returned is None:
+    if stating is None or returned is None or _PAGE.match(stating.group()):
         return _NOTHING_STATED
     return Stated(returned, is_of_rows=_IS_ROW.search(stating.group()) is not None)
 

@@ -27,6 +27,8 @@ MAX_HEADING_LINES = 4
 MAX_WIDTH = 500
 """Fields of a line."""
 
+MAX_LABELLED = 200
+"""Characters of a field with digits that is compared with those below."""
 MAX_SAMPLE = 8
 """Lines in which the types of fields are read."""
 
@@ -40,6 +42,7 @@ _NOT_A_NAME = re.compile(
 )
 """A number, date, address or literal: not the name of a column."""
 _COLUMN_NAME = re.compile(r"[^\W\d][\w .#%()/-]{0,40}\Z")
+_DIGITS = re.compile(r"\d+")
 _RULE = re.compile(r"[-=+\t ]{3,}\Z")
 _NOT_BLANK = re.compile(r"\S")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
@@ -220,11 +223,22 @@ def _has_header(fields: list[str], rest: str, delimiter: str, columns: tuple[str
     texts = [field for field in fields if field]
     if len(texts) < len(fields) - 1 or len(set(texts)) != len(texts) or any(map(_NOT_A_NAME.match, texts)):
         return False
+    rows = [_fields(line, delimiter) for line in rest[:EDGE].split("\n", MAX_SAMPLE)[:MAX_SAMPLE] if line.strip()]
+    if any(_continues(field, [row[at] for row in rows if len(row) > at]) for at, field in enumerate(fields)):
+        return False
     if delimiter != "|":
         return True
-    rows = [_fields(line, delimiter) for line in rest[:EDGE].split("\n", MAX_SAMPLE)[:MAX_SAMPLE] if line.strip()]
     is_typed = any(any(len(row) > at and _NOT_A_NAME.match(row[at]) for row in rows) for at in range(len(fields)))
     return True if is_typed and all(map(_COLUMN_NAME.match, texts)) else None
+
+
+def _continues(field: str, below: list[str]) -> bool:
+    """Return True if the first field of a column is a value as those below: of one form with digits, or labelled."""
+    form = _DIGITS.sub("0", field)
+    if form != field and len(field) <= MAX_LABELLED:
+        return bool(below) and all(_DIGITS.sub("0", one) == form for one in below)
+    label = field.partition(":")[0] + ":"
+    return label in field and bool(below) and all(one.startswith(label) for one in below)
 
 
 def _stated_header(statements: list[Stated], total: int) -> bool | None:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501, RUF001 - the cases are read better in one line each
-"""Messages in nine languages, and data and prose that have words of messages in them."""
+"""Messages in eight languages, and data and prose that have words of messages in them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501, RUF001 - the cases are read better in one line each
-"""Messages without records, in nine languages: errors, nothing found and writes."""
+"""Messages without records, in eight languages: errors, nothing found and writes."""
 
 from __future__ import annotations
 

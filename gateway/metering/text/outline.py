@@ -1,0 +1,278 @@
+"""The outline of a text: the lines of its records, without the headings, remarks and footers around them.
+
+Servers surround records with the same few things, whatever the format of the records: a title, a number, the query,
+fields about the page or the time, a sentence, advice for the next step. They are removed from both ends, block by
+block, as long as they are of another type than the rest.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from gateway.metering.text.lines import indentation
+from gateway.metering.text.statements import messages, phrases
+from gateway.metering.text.statements.phrases import spaced, unspaced
+from gateway.metering.text.statements.witnesses import Stated, stated, states_only
+from gateway.metering.vocabulary.members import (
+    COUNT_MEMBERS,
+    ENVELOPE_MEMBERS,
+    PAGE_MEMBERS,
+    RETURNED_COUNT_MEMBERS,
+    ROW_MEMBERS,
+    SUMMARY_MEMBERS,
+    TOTAL_MEMBERS,
+)
+from gateway.metering.vocabulary.names import normalize_name, word_set
+
+MAX_HEADING_LINES = 5
+"""Headings and blocks of remarks before the records, or after them."""
+MAX_REMARK_LINES = 8
+"""Lines of a block of remarks."""
+MAX_SENTENCE = 300
+"""Characters of a sentence beside the records."""
+MAX_PREFIX = 200
+"""Characters of a line that are matched."""
+
+ITEM = re.compile(
+    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
+)
+"""A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
+RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
+MARKDOWN_HEADING = re.compile(r"(#{1,6})\s")
+_STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U0001f4dd\U0001f4c1\U0001f4c2]")
+_LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]")
+_VALUE = re.compile(r"[\s*_`\"']*([^\n]*?)[\s*_`\"']*\Z")
+_PAGE = re.compile(rf"\W{{0,8}}(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d{{1,9}}(?:\W|\Z)")
+_MORE = re.compile(rf"\W{{0,8}}(?:and\s|\+)?\d[\d,.]{{0,12}}\s(?:\w{{1,20}}\s)?(?:{spaced(phrases.MORE)})(?!\w)")
+_SENTENCE = re.compile(r"[\s>*_(\"'\u2014-]{0,8}[^\W\d_][^|\t]{10,}?[.!?\u2026\u3002\uff01\uff1f][)*_\"'`]{0,4}\Z")
+_FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
+"""The heading of the first of numbered records: `Result 1:`."""
+_HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
+_FIELDS_OF_ENTITIES = word_set("type code kind message status version currency unit units timezone format time")
+"""Labels that are as common among the fields of a record."""
+_BOOKKEEPING = (
+    (ENVELOPE_MEMBERS - _FIELDS_OF_ENTITIES)
+    | PAGE_MEMBERS
+    | TOTAL_MEMBERS
+    | COUNT_MEMBERS
+    | RETURNED_COUNT_MEMBERS
+    | SUMMARY_MEMBERS
+)
+_COLONS = (":", "\uff1a")
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """A text without its headings and footers, and the numbers of records that these state."""
+
+    bodies: tuple[list[str], ...]
+    """The body, and the body without its last block, if that may be a hint for the reader."""
+    statements: list[Stated]
+    headings: int
+    """The number of statements from headings; the others are from footers."""
+    sections: list[str]
+    """The body with the heading directly above it, which may be that of the first of several lists."""
+
+    @property
+    def body(self) -> list[str]:
+        """The lines between the headings and the footers."""
+        return self.bodies[0]
+
+
+def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outline:
+    """Separate headings, remarks and footers from the lines of records; `arguments` are the strings of the call."""
+    statements: list[Stated] = []
+    start, headings, title = 0, 0, 0
+    while start < len(lines) and headings < MAX_HEADING_LINES:
+        line = lines[start]
+        if line.strip():
+            block = [] if start and lines[start - 1].strip() else _block_at(lines, start)
+            if block and _are_remarks(block, lines[start + len(block) :], arguments):
+                length = len(block)
+                title = start + length
+            elif _is_heading(line, lines[start + 1] if start + 1 < len(lines) else "") and not _begins(lines, start):
+                length = 1
+                title = start
+            else:
+                break
+            for one in lines[start : start + length]:
+                _add(statements, one)
+            start += length - 1
+            headings += 1
+        start += 1
+    stated_above = len(statements)
+    body = _without_footers(lines[start:], statements, arguments)
+    sections = lines[title : start + len(body)]
+    last = _last_block(body)
+    is_hint = 0 < len(last) <= 2 and len(last) < len(body) and not any(ITEM.match(line[:MAX_PREFIX]) for line in last)
+    bodies = (body, _trimmed(body[: -len(last)])) if is_hint else (body,)
+    return Outline(bodies, statements, stated_above, sections)
+
+
+def label(line: str) -> str | None:
+    """Return the label of a line such as `Name: x`."""
+    match = _LABEL.match(line[:MAX_PREFIX])
+    return match.group(1) if match is not None else None
+
+
+def states_alone(line: str) -> bool:
+    """Return True if a line at the left margin only states a number of records."""
+    return line[:1] not in (" ", "\t") and not ITEM.match(line[:MAX_PREFIX]) and states_only(line)
+
+
+def _block_at(lines: list[str], start: int) -> list[str]:
+    """Return the lines from `start` up to a blank line or a rule; some more than those of remarks at most."""
+    block = []
+    for line in lines[start : start + MAX_REMARK_LINES + 1]:
+        if not line.strip() or RULE.match(line[:MAX_PREFIX]):
+            break
+        block.append(line)
+    return block
+
+
+def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str]) -> bool:
+    """Return True if a block at the edge of a text is about the records `beside`: fields, a sentence, or advice."""
+    if not 0 < len(block) <= MAX_REMARK_LINES or not any(line.strip() for line in beside):
+        return False
+    fields = block[1:] if MARKDOWN_HEADING.match(block[0]) else block
+    if fields and all(_is_bookkeeping(line, arguments) for line in fields):
+        labels = {label(line) for line in fields}
+        is_shared = any(label(line) in labels - {None} and not states_alone(line) for line in beside if ":" in line)
+        return len(labels) == len(fields) and not is_shared
+    is_prose = len(block) <= 2 and all(map(_is_sentence, block)) and not any(map(_is_sentence, beside[:3]))
+    return is_prose and messages.count("\n".join(block)) is None
+
+
+def _is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
+    """Return True if a line is a field about the result, or repeats an argument of the call."""
+    if line[:1] in (" ", "\t"):
+        return False
+    text = phrases.fold(line[:MAX_PREFIX])
+    if _PAGE.match(text) or _MORE.match(text):
+        return True
+    match = _LABEL.match(line[:MAX_PREFIX])
+    if match is None:
+        return False
+    name = normalize_name(match.group(1))
+    value = _VALUE.match(line[match.end() : MAX_PREFIX])
+    return (
+        name in _BOOKKEEPING
+        or (name in ROW_MEMBERS and states_alone(line))
+        or any(name.endswith(word) for word in ("time", "cursor", "token", "pages", "total", "offset"))
+        or (value is not None and value.group(1) in arguments)
+    )
+
+
+def _is_sentence(line: str) -> bool:
+    """Return True if a line is a sentence in prose, or advice."""
+    text = line.strip()
+    if not text or len(text) > MAX_SENTENCE or "|" in text or "\t" in text:
+        return False
+    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or _HINT.search(phrases.fold(text))):
+        return False
+    return text.count(" ") > 1 and _SENTENCE.match(text) is not None
+
+
+def _begins(lines: list[str], at: int) -> bool:
+    """Return True if a line is the heading of one of several parts: `a.py:` above indented lines, or of its level."""
+    line = lines[at].rstrip()
+    if stated(line).number is not None or indentation(line):
+        return False
+    if _FIRST.match(line):
+        return True
+    if (heading := MARKDOWN_HEADING.match(line)) is not None:
+        return any(other.startswith(heading.group()) for other in lines[at + 1 :])
+    if not line.endswith(_COLONS):
+        return False
+    rest = [other for other in lines[at + 1 :] if other.strip()]
+    return (
+        bool(rest)
+        and indentation(rest[0]) > 0
+        and any(not indentation(other) and other.rstrip().endswith(_COLONS) for other in rest)
+    )
+
+
+def _without_footers(lines: list[str], statements: list[Stated], arguments: frozenset[str]) -> list[str]:
+    """Remove the last blocks and lines that state a number, are remarks or give advice."""
+    body = _trimmed(lines)
+    for _ in range(MAX_HEADING_LINES):
+        last = _last_block(body)
+        above = body[: -len(last)]
+        if length := _advice(body):
+            footer = body[-length:]
+        elif above and (_states_number(last, above) or _are_remarks(last, above[::-1], arguments)):
+            footer = last
+        elif len(body) > 1 and (
+            (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or _MORE.match(phrases.fold(body[-1]))
+        ):
+            footer = body[-1:]
+        else:
+            break
+        for line in footer:
+            _add(statements, line)
+        body = _trimmed(body[: -len(footer)])
+    return body
+
+
+def _states_number(block: list[str], beside: list[str]) -> bool:
+    """Return True if a block at the end states a number, and does not begin as another block."""
+    if len(block) > MAX_HEADING_LINES or not any(map(states_alone, block)):
+        return False
+    first = label(block[0])
+    return label(beside[0]) != first and (
+        first is None or all(first not in line or label(line) != first for line in beside)
+    )
+
+
+def _advice(body: list[str]) -> int:
+    """Return the number of the last lines, if they are advice in items below a heading for advice."""
+    at = len(body) - 1
+    while at > 0 and len(body) - at <= 2 * MAX_REMARK_LINES and (not body[at].strip() or ITEM.match(body[at])):
+        at -= 1
+    line = body[at] if 0 < at < len(body) - 1 else ""
+    is_heading = MARKDOWN_HEADING.match(line) or line.rstrip("*_ ").endswith(_COLONS)
+    return len(body) - at if is_heading and _HINT.search(phrases.fold(line[:MAX_PREFIX])) else 0
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    """Return `lines` without blank lines and rules at the end."""
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or RULE.match(lines[end - 1][:MAX_PREFIX])):
+        end -= 1
+    return lines[:end]
+
+
+def _last_block(lines: list[str]) -> list[str]:
+    """Return the last lines, up to a blank line or a rule."""
+    start = len(lines)
+    while start and lines[start - 1].strip() and len(lines) - start <= MAX_REMARK_LINES:
+        if RULE.match(lines[start - 1][:MAX_PREFIX]):
+            break
+        start -= 1
+    return lines[start:]
+
+
+def _add(statements: list[Stated], line: str) -> None:
+    one = stated(line)
+    if one.number is not None:
+        statements.append(one)
+
+
+def _is_heading(line: str, following: str) -> bool:
+    """Return True if `line` introduces what follows: it ends in a colon, is a title, or states a number."""
+    text = line.strip()
+    if RULE.match(text[:MAX_PREFIX]) or (following.strip() and RULE.match(following[:MAX_PREFIX])):
+        return True
+    if ITEM.match(line[:MAX_PREFIX]) and not text.endswith(_COLONS) and _STATUS_TITLE.match(text) is None:
+        return False
+    if MARKDOWN_HEADING.match(text) or text.endswith((*_COLONS, ":**", ":*")):
+        return stated(text).number is not None or not MARKDOWN_HEADING.match(following)
+    if stated(text).number is None or _is_field(following, text):
+        return False
+    return not following.strip() or stated(following).number is None
+
+
+def _is_field(beside: str, line: str) -> bool:
+    """Return True if a line that states a number is one of several fields: `Name: x` is beside `Issues: 2`."""
+    return states_alone(beside) or (label(line) is not None and label(beside) is not None and line.strip()[-1] != ":")
