@@ -42,11 +42,13 @@ from gateway.metering.text.statements.messages import AFFECTED_ROWS
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
 from gateway.metering.vocabulary.tools import (
+    fetches_own,
     is_describing_tool,
     is_fetching_tool,
     is_searching_tool,
     is_sure_write,
     is_writing_tool,
+    tool_words,
 )
 
 
@@ -114,11 +116,13 @@ def meter_decoded(
 def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]) -> MeteringResult:
     """Combine the count in the result with the tables in the arguments."""
     written = parsed.tables_written
-    if parsed.is_plan:
+    if parsed.is_plan or (parsed.returns_rows and "explain" in tool_words(parsed.tool)):
         return MeteringResult((), None, UNKNOWN, written=written)
     tables = _merge_tables(count.tables, parsed.tables_read)
     if parsed.returns_rows is False and count.method != DECLARED:
-        return _result(tables, 0, WRITE_STATEMENT, written, count.with_signs(Sign.NO_ROWS))
+        signs = (one for one in count.signs if one is not Sign.WITNESS_DISAGREES)  # it counts affected rows
+        count = msgspec.structs.replace(count, signs=(*signs, Sign.NO_ROWS))
+        return _result(tables, 0, WRITE_STATEMENT, written, count)
     if parsed.returns_rows is None and is_sure_write(parsed.tool):
         method = AFFECTED_ROWS.method if count.kind is CountKind.NONE else count.method
         count = counted(0, method, (), (Sign.WRITE,)).at(count.path)
@@ -138,10 +142,14 @@ def _count_object(count: Count, parsed: ParsedArguments, tables: tuple[str, ...]
     """Decide whether one object is a record: if the call reads a table, runs a query or fetches an entity by its id."""
     if is_writing_tool(parsed.tool) and parsed.returns_rows is None:
         return counted(0, count.method, (), (Sign.WRITE,)).at(count.path)
-    if tables or parsed.returns_rows:
-        return count
-    if is_fetching_tool(parsed.tool) and (parsed.ids or Sign.ECHO in count.signs):
+    if parsed.returns_rows:
+        return count.with_signs(Sign.QUERIED)
+    is_entity = Sign.ENTITY in count.signs
+    is_named = bool(parsed.ids) or Sign.ECHO in count.signs
+    if (is_entity and parsed.path_ids) or (is_named and is_fetching_tool(parsed.tool)):
         return count.with_signs(Sign.IDENTIFIED)
+    if tables or (is_entity and fetches_own(parsed.tool)):
+        return count
     if Sign.RECORD_LIKE in count.signs and is_searching_tool(parsed.tool):
         return count
     return UNKNOWN_COUNT

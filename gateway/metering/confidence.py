@@ -39,12 +39,15 @@ class Sign(StrEnum):
     PENDING = "pending"
     STATED_ZERO = "stated_zero"
     DESCRIBING_TOOL = "describing_tool"
+    DESCRIPTION = "description"
     OTHER_TEXTS = "other_texts"
     SCALARS_SKIPPED = "scalars_skipped"
     ERROR_BESIDE = "error_beside"
     ENTITY_BESIDE = "entity_beside"
     ECHO = "echo"
     RECORD_LIKE = "record_like"
+    QUERIED = "queried"
+    ENTITY = "entity"
     IDENTIFIED = "identified"
     SEVERAL_LISTS = "several_lists"
     EMPTY_BESIDE_FULL = "empty_beside_full"
@@ -82,7 +85,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.SUM: (1.5, "several lists added up"),
     Sign.SCALAR: (3, "one value, for a statement that selects one column"),
     Sign.MAP: (2, "an object with one member for each record"),
-    Sign.SINGLE_OBJECT: (2, "one object, for a call that reads a table"),
+    Sign.SINGLE_OBJECT: (1.3, "one object, for a call that reads a table"),
     Sign.STATED_ONLY: (2, "a number without the records that it counts"),
     Sign.FORMAT: (3, "a text in one format from beginning to end"),
     Sign.MESSAGE: (3, "a message that there are no records"),
@@ -93,12 +96,15 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.PENDING: (3, "an answer that the work goes on"),
     Sign.STATED_ZERO: (3, "the result states that there are no records"),
     Sign.DESCRIBING_TOOL: (-1.5, "a tool that describes, so a list may be a property"),
+    Sign.DESCRIPTION: (0.5, "a tool that describes a table"),
     Sign.OTHER_TEXTS: (-2.5, "longer texts without records beside it"),
     Sign.RECORD_LIKE: (0.5, "a flat object with an identifying member"),
     Sign.SCALARS_SKIPPED: (-3.5, "a list of values under a common name beside it"),
     Sign.ERROR_BESIDE: (-1.5, "an error beside it"),
     Sign.ENTITY_BESIDE: (-2, "values beside it that describe one entity, so the list may be a property"),
-    Sign.ECHO: (0.5, "a member has the value of an argument"),
+    Sign.ECHO: (0, "a member has the value of an argument"),
+    Sign.QUERIED: (0.7, "a query that returns rows"),
+    Sign.ENTITY: (1, "an object with an id, or with the name that the call gives, and values of its own"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),

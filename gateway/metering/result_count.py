@@ -128,6 +128,8 @@ class ResultCounter:
             listed = listed.under(name)
         if listed.kind is not CountKind.COUNTED or listed.records == found.records:
             return found
+        if not listed.records and (found.kind is CountKind.OBJECT or _has_list(_value_at(value, named[0][:-1]))):
+            return found  # an empty list beside others or in an entity
         return listed.with_signs(Sign.SCHEMA_AGREES, *((Sign.SEVERAL_LISTS,) if found.records else ()))
 
     def count_value(self, value: Any, method: str, depth: int) -> Count:
@@ -182,6 +184,11 @@ class ResultCounter:
         """Return True if the only text of a listing tool is a heading without entries."""
         is_unread = found.kind is CountKind.NONE and is_listing_tool(self._arguments.tool)
         return is_unread and messages.is_bare_heading(text)
+
+
+def _has_list(value: Any) -> bool:
+    """Return True if a member of an object is a list with elements."""
+    return isinstance(value, dict) and any(isinstance(one, list) and one for one in value.values())
 
 
 def _value_at(value: Any, path: tuple[str, ...]) -> Any:

@@ -10,9 +10,13 @@ from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.vocabulary.arguments import ID_ENDINGS, LIMIT_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
+_PATH_END = 400
+"""Characters at the end of a path in which an id is sought."""
 MAX_LIMIT_ARGUMENTS = 64
 """Arguments that are read."""
 
+_PATH_ARGUMENTS = ("path", "endpoint", "url", "uri", "route", "resource")
+_PATH_ID = re.compile(r"/([\w-]{0,60}\d[\w-]{0,60})(?:\.json)?/?(?:\?.{0,2000})?\Z")
 _SQL_LIMIT = re.compile(r"\blimit\s+(\d{1,9})\s*;?\s*\Z", re.IGNORECASE)
 _SQL_END = 64
 """Characters at the end of a statement in which its limit is sought."""
@@ -36,3 +40,10 @@ def ids(arguments: Mapping[str, Any]) -> frozenset[str]:
         for name, value in list(arguments.items())[:MAX_LIMIT_ARGUMENTS]
         if type(value) in (int, str) and normalize_name(name).endswith(ID_ENDINGS)
     )
+
+
+def path_ids(arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids at the ends of the paths and URIs among the arguments: `17` of `/v1/boats/17`."""
+    paths = (arguments.get(name) for name in _PATH_ARGUMENTS)
+    matches = (_PATH_ID.search(path[-_PATH_END:]) for path in paths if isinstance(path, str))
+    return frozenset(match.group(1) for match in matches if match is not None)

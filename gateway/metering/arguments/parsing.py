@@ -66,6 +66,8 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     """Short strings among the arguments; a member of the result that repeats one is not data."""
     ids: frozenset[str]
     """The values of the arguments that identify one entity each."""
+    path_ids: frozenset[str]
+    """The last parts of paths and URIs among the arguments, if they look like the id of an entity."""
 
 
 class _TableNames:
@@ -195,6 +197,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         languages=names.languages,
         strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
         ids=limits.ids(arguments),
+        path_ids=limits.path_ids(arguments),
     )
 
 

@@ -12,10 +12,9 @@ from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.outcomes import ObjectOutcome
 from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning, Witness
-from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted, join_path
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
-    COMMON_MEMBERS,
     NEVER_RECORDS,
     describes_records,
 )
@@ -38,16 +37,6 @@ class ObjectLists(ObjectOutcome):
     """The lists among the members of one object."""
 
     __slots__ = ()
-
-    def _under(self, name: str, found: Count, *signs: Sign) -> Count:
-        """Return the count of the member with the normalized `name`; the only one may be the key of a map."""
-        is_known = len(self._members) > 1 or self._is_common(name)
-        return found.under(self._original(name) if is_known else "*", *signs)
-
-    def _is_common(self, name: str) -> bool:
-        """Return True if a name is in the vocabulary, in the output schema or in the name of the tool."""
-        is_declared = name in self._parts.declared or is_named_after_tool(name, self._arguments.tool)
-        return is_declared or name in WRAPPER_MEMBERS or name in COMMON_MEMBERS or describes_records(name)
 
     def _count_list(self, name: str, *signs: Sign) -> Count:
         """Count the list in the member with the normalized `name`."""
@@ -104,9 +93,9 @@ class ObjectLists(ObjectOutcome):
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         if is_schema_tool(self._arguments.tool) and (columns := self._count_columns()) is not None:
             return columns
-        for name in lists:
-            if is_named_after_tool(name, self._arguments.tool) and not is_writing_tool(self._arguments.tool):
-                return self._count_list(name, Sign.NAMED_LIST)  # `list_keys` returns `keys`
+        named = [name for name in lists if is_named_after_tool(name, self._arguments.tool)]
+        if named and not is_writing_tool(self._arguments.tool):
+            return self._count_named_lists(named)  # `list_keys` returns `keys`
         custom = {name: value for name, value in lists.items() if not describes_records(name)}
         custom = custom if any(custom.values()) or not self._has_content() else {}
         if not custom and not is_describing_tool(self._arguments.tool):
@@ -125,6 +114,16 @@ class ObjectLists(ObjectOutcome):
         if not custom and (is_listing_or_describing_tool(self._arguments.tool) or self._describes_a_table()):
             return self._count_columns()
         return self._count_parallel_lists(custom, of_objects) if custom else None
+
+    def _count_named_lists(self, names: list[str]) -> Count:
+        """Count the lists with the names of what the tool returns; an empty one only if there is no other."""
+        full = [name for name in names if self._members[name]]
+        if len(full) > 1 and all(isinstance(self._members[name][0], dict) for name in full):
+            total = sum(length(self._members[name]) for name in full)
+            return self._under("*", self._counted(total, Sign.NAMED_LIST, Sign.SUM))
+        if not full and self._has_records_elsewhere():
+            return UNKNOWN_COUNT
+        return self._count_list((full or names)[0], Sign.NAMED_LIST)
 
     def _describes_a_table(self) -> bool:
         """Return True if the columns of a table, with their types, are all that an object lists."""
@@ -165,9 +164,9 @@ class ObjectLists(ObjectOutcome):
         members = self._members
         name = next((one for one in ("columns", "fields", "columnnames", "properties") if one in members), "")
         columns = members.get(name)
-        if isinstance(columns, dict) and is_schema_tool(self._arguments.tool):
-            described = objects.described_columns({"columns": columns})
-            return self._under(name, self._counted(described, Sign.COLUMN_LIST)) if described else None
+        if not isinstance(columns, list) and is_schema_tool(self._arguments.tool):
+            described = objects.described_columns(self._value)
+            return self._under(name or "schema", self._counted(described, Sign.COLUMN_LIST)) if described else None
         if not isinstance(columns, list) or not columns:
             return None
         if is_statistics_tool(self._arguments.tool) and not objects.has_types({"columns": columns}):
@@ -177,19 +176,31 @@ class ObjectLists(ObjectOutcome):
             return None
         return self._under(name, self._counted(length(columns), Sign.COLUMN_LIST))
 
+    def _count_described_tables(self) -> Count | None:
+        """Count the columns of the call's tables, or the records in them, by their names."""
+        tables = self._arguments.tables_named
+        if not tables or not all(name.lower() in tables and isinstance(one, dict) for name, one in self._value.items()):
+            return None
+        columns = [objects.described_columns(one) for one in self._value.values()]
+        if all(columns):
+            return self._counted(sum(columns), Sign.COLUMN_LIST).at("*")
+        parts = [self._parts.count(one, self._depth + 1) for one in self._value.values()]
+        is_known = len(parts) == 1 and parts[0].kind is CountKind.COUNTED
+        return parts[0].under("*") if is_known else UNKNOWN_COUNT
+
     def _checked(self, found: Count) -> Count:
         """Compare a count with the numbers that the object states; prefer a list with the stated length."""
         if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
             return found
         list_name = _member_of(found)
         if not (stated := witnesses.find(self._members, list_name)):
-            return found
+            return self._with_groups(list_name) or found
         if is_describing_tool(self._arguments.tool):
             stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
         is_alike = all(one.number == found.records for one in stated)
         is_page = not is_alike and witnesses.is_page(self._members, found.records)
         verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)
-        if verdict.sign is not Sign.WITNESS_AGREES and (groups := self._with_groups(stated, list_name)) is not None:
+        if verdict.sign is not Sign.WITNESS_AGREES and (groups := self._with_groups(list_name)) is not None:
             return groups
         if verdict.sign is None:
             return found
@@ -204,7 +215,9 @@ class ObjectLists(ObjectOutcome):
     def _is_beside_entity(self, found: Count) -> bool:
         """Return True if the records are a list of this object, which describes one entity."""
         records = self._members.get(_member_of(found))
-        return bool(found.records) and isinstance(records, list) and self._describes_entity()
+        if not isinstance(records, list) or not records or isinstance(records[0], list):
+            return False  # a property is no list of rows
+        return bool(found.records) and self._describes_entity()
 
     def _skips_scalars(self, found: Count) -> bool:
         """Return True if a list of scalars under a common name was not counted, but something else was."""
@@ -233,14 +246,19 @@ class ObjectLists(ObjectOutcome):
         found = self._count_list(names[0], Sign.OTHER_LIST)
         return found.stated_by(self._original(stated[length(self._members[names[0]])]), Sign.WITNESS_AGREES)
 
-    def _with_groups(self, stated: list[Witness], list_name: str) -> Count | None:
+    def _with_groups(self, list_name: str) -> Count | None:
         """Return the count of the lists in a list of groups if it is stated."""
         values = self._members.get(list_name)
-        total = objects.grouped_lengths(values) if isinstance(values, list) and length(values) == len(values) else None
-        witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
-        if total is None or witness is None:
+        if not isinstance(values, list) or length(values) != len(values) or describes_records(list_name):
             return None
-        found = self._under(list_name, self._counted(total, Sign.GROUPS).at("*.*"))
+        if (groups := objects.grouped_lists(values)) is None:
+            return None
+        name, total = groups
+        stated = witnesses.find(self._members, normalize_name(name))
+        witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
+        if witness is None:
+            return None
+        found = self._under(list_name, self._counted(total, Sign.GROUPS).at(join_path("*", join_path(name, ""))))
         return found.stated_by(self._original(witness.name), Sign.WITNESS_AGREES)
 
     def _with_length(self, stated: list[Witness], list_name: str) -> Count | None:

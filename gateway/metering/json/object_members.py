@@ -6,16 +6,16 @@ from typing import Any, Protocol
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import objects
+from gateway.metering.json import objects, witnesses
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
-    COUNT_MEMBERS,
+    COMMON_MEMBERS,
     PAGE_MEMBERS,
-    RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
     TOTAL_MEMBERS,
@@ -23,9 +23,12 @@ from gateway.metering.vocabulary.members import (
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
+    head_noun,
     is_describing_tool,
     is_fetching_tool,
+    is_listed_thing,
     is_listing_tool,
+    is_named_after_tool,
     is_searching_tool,
     tool_words,
 )
@@ -49,6 +52,10 @@ class CountsParts(Protocol):
     def count_text(self, text: str, depth: int) -> Count: ...
 
 
+_IDS = ("ids", "keys", "uris", "urls")
+"""Endings of the names of lists that stand for records."""
+_NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number")
+"""Members with the name of an entity."""
 _IDENTIFYING = frozenset(("id", "url", "title", "name", "key", "uuid", "uri", "path"))
 """Members with which a flat object is a record."""
 _ENTITY_MEMBERS = word_set(
@@ -85,16 +92,33 @@ class ObjectMembers:
         name, point, rest = path.partition(".")
         return next((one for one in self._value if normalize_name(one) == name), name) + point + rest
 
+    def _under(self, name: str, found: Count, *signs: Sign) -> Count:
+        """Return the count of the member with the normalized `name`; the only one may be the key of a map."""
+        is_known = len(self._members) > 1 or self._is_common(name)
+        return found.under(self._original(name) if is_known else "*", *signs)
+
+    def _is_common(self, name: str) -> bool:
+        """Return True if a name is in the vocabulary, in the output schema or in the name of the tool."""
+        is_declared = name in self._parts.declared or is_named_after_tool(name, self._arguments.tool)
+        return is_declared or name in WRAPPER_MEMBERS or name in COMMON_MEMBERS or describes_records(name)
+
     def _is_unread(self, name: str) -> bool:
         return self._members.get(name) is UNREAD
 
     def _has_records_elsewhere(self) -> bool:
-        """Return True if a list of objects, other than one that describes the records, is beside an empty list."""
+        """Return True if a list of objects or ids, which may be the records, is beside an empty list."""
+        if self._states_none():
+            return False
         return any(
-            isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
+            isinstance(value, list)
+            and bool(value)
+            and (isinstance(value[0], dict | list) or self._may_list_records(name, value[0]))
             for name, value in self._members.items()
             if not describes_records(name)
         )
+
+    def _may_list_records(self, name: str, value: Any) -> bool:
+        return (is_listed_thing(name) or name.endswith(_IDS)) and value not in self._arguments.strings
 
     def _has_content(self) -> bool:
         """Return True if a member other than an empty list may hold the records."""
@@ -140,7 +164,7 @@ class ObjectMembers:
         return any(self._members[name] == [] for name in self._row_names)
 
     def _states_none(self) -> bool:
-        return 0 in (self._members.get(one) for one in COUNT_MEMBERS | RETURNED_COUNT_MEMBERS)
+        return any(one.number == 0 and one.meaning >= Meaning.TOTAL for one in witnesses.find(self._members, ""))
 
     def _is_success(self) -> bool:
         return True in (self._members.get("success"), self._members.get("ok"))
@@ -154,16 +178,21 @@ class ObjectMembers:
         return columns is not None and {normalize_name(one) for one in columns} == self._members.keys()
 
     def _echoes(self) -> bool:
-        """Return True if a member has the value of an argument."""
+        """Return True if a member, or one of an object in it, has the value of an argument."""
         strings = self._arguments.strings
-        values = (value for name, value in self._members.items() if name not in WRAPPER_MEMBERS)
-        return any(isinstance(value, str) and value in strings for value in values)
+        values = [value for name, value in self._members.items() if name not in WRAPPER_MEMBERS]
+        inner = (one for value in self._members.values() if isinstance(value, dict) for one in value.values())
+        return any(isinstance(value, str) and value in strings for value in (*values, *inner))
 
     def _is_entity(self) -> bool:
         """Return True if an object is the one that the tool fetches by its id, so that a list in it is a property."""
-        if not is_fetching_tool(self._arguments.tool) or self._is_page_of_results():
+        if self._is_page_of_results():
             return False
-        if objects.is_entity(self._members):
+        is_entity = objects.is_entity(self._members)
+        if not is_fetching_tool(self._arguments.tool):
+            ids = (self._members.get(name) for name in ("id", "key", "uuid", "number"))
+            return is_entity and not self._arguments.path_ids.isdisjoint(map(str, ids))
+        if is_entity:
             return True
         if not any(map(self._is_own_id, self._members)):
             return False
@@ -171,6 +200,20 @@ class ObjectMembers:
             return True
         lengths = {length(value) for value in self._members.values() if isinstance(value, list)}
         return any(type(total := self._members.get(name)) is int and total not in lengths for name in TOTAL_MEMBERS)
+
+    def _has_own_name(self) -> bool:
+        """Return True if an object repeats the name by which the tool fetches it, and has other values or lists."""
+        noun = head_noun(self._arguments.tool) if is_fetching_tool(self._arguments.tool) else ""
+        if not noun or self._is_page_of_results() or not self._members.keys().isdisjoint(ROW_MEMBERS):
+            return False
+        metadata = self._members.get("metadata")
+        if isinstance(metadata, dict) and any(metadata.get(name) in self._arguments.strings for name in _NAMES):
+            return True
+        lists = [name for name, value in self._members.items() if isinstance(value, list) and value]
+        named = [name for name in self._members if name.removeprefix(noun) in _NAMES or name == noun]
+        if any(name.startswith(noun) for name in lists) or not any(map(self._is_repeated, named)):
+            return False
+        return len(lists) > 1 or any(name not in WRAPPER_MEMBERS and name not in named for name in self._scalars())
 
     def _is_own_id(self, name: str) -> bool:
         """Return True if a member has the value of an id among the arguments and is the entity's: `id`, `order_id`."""
@@ -209,7 +252,9 @@ class ObjectMembers:
         return isinstance(value := self._members[name], str) and value in self._arguments.strings
 
     def _is_record_like(self) -> bool:
-        """Return True if an object is flat and has an identifying member."""
+        """Return True if an object has an id and is in a table of the call, or is flat with an identifying member."""
+        if self._arguments.tables_read and objects.is_entity(self._members):
+            return True
         is_flat = not any(isinstance(value, dict | list) for value in self._members.values())
         return is_flat and not self._members.keys().isdisjoint(_IDENTIFYING)
 

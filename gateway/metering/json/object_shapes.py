@@ -6,6 +6,7 @@ or surrounds the records (`objects.WRAPPER_MEMBERS`); or one under a name that o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -23,7 +24,9 @@ from gateway.metering.vocabulary.members import (
     ROW_COUNT_MEMBERS,
     SUMMARY_MEMBERS,
     TABLE_MEMBERS,
+    describes_records,
 )
+from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
     is_named_after_tool,
@@ -33,7 +36,9 @@ from gateway.metering.vocabulary.tools import (
     tool_words,
 )
 
-_ENVELOPE_SIGNS = frozenset(("ok", "success", "hasmore", "hasmoreresults", "hasnext", "nextcursor", "nextpagetoken"))
+_ENVELOPE_SIGNS = word_set(
+    "ok success hasmore hasmoreresults hasnext nextcursor nextpagetoken islast lastpage islastpage"
+)
 """Members that only a list of records has beside it."""
 
 
@@ -80,23 +85,19 @@ class ObjectShape(ObjectLists):
 
     def _count_members(self) -> Count:
         members, value = self._members, self._value
-        if members.get("resulttype") in ("scalar", "string"):
-            return self._counted(1, Sign.SCALAR)
-        if outcomes.is_not_found(members) and self._arguments.returns_rows is None:
-            return self._counted(0, Sign.STATED_ZERO)
-        if self._is_selected() or (self._arguments.has_one_column and self._is_one_scalar()):
-            return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
-        if self._is_entity():
-            return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.RECORD_LIKE))
+        if (whole := self._count_whole()) is not None:
+            return whole
         if (rows := self._count_rows_member()) is not None:
             return rows
         if self.is_write_report() or (outcomes.is_written(members) and self._arguments.returns_rows is None):
             return self._counted(0, Sign.WRITE)
         wrapped = self._count_wrapped()
-        if wrapped.kind >= CountKind.STATED:
+        if wrapped.kind >= CountKind.STATED or Sign.ENTITY in wrapped.signs:
             return wrapped
         if (results := self._count_named_results()) is not None:
             return results
+        if (by_table := self._count_described_tables()) is not None:
+            return by_table
         # A list of rows is more reliable than an object next to it whose member names may be data.
         total = None if is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
         has_list = any(isinstance(one, list) for one in value.values())
@@ -122,9 +123,11 @@ class ObjectShape(ObjectLists):
         """Return 0 records if an object without a list states that there are none, or its only list is empty."""
         members = self._members
         lists = sorted(name for name, value in members.items() if isinstance(value, list))
-        if is_describing_tool(self._arguments.tool) or any(members[name] for name in lists) or "id" in members:
+        if is_describing_tool(self._arguments.tool) or "id" in members:
             return None
-        lists = [name for name in lists if name not in NEVER_RECORDS]
+        if any(members[name] for name in lists if not describes_records(name)):
+            return None
+        lists = [name for name in lists if name not in NEVER_RECORDS and not members[name]]
         stated = [one for one in witnesses.find(members, "") if one.meaning >= Meaning.TOTAL]
         if stated and all(one.number == 0 for one in stated):
             found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
@@ -162,19 +165,28 @@ class ObjectShape(ObjectLists):
         if (described := objects.described_columns(value)) or self._has_parallel_lists():
             is_table = objects.has_types(value) and self._arguments.returns_rows is None
             return self._counted(described, Sign.COLUMN_LIST).at("columns") if is_table else UNKNOWN_COUNT
-        sizes = {value for name, value in members.items() if name in ROW_COUNT_MEMBERS and type(value) is int}
+        sizes = {value for name, value in members.items() if type(value) is int and _counts_rows(name)}
         if not sizes:
-            signs = [Sign.SINGLE_OBJECT]
-            is_statistics = is_describing_tool(self._arguments.tool) and not is_schema_tool(self._arguments.tool)
-            signs += [Sign.DESCRIBING_TOOL] if is_statistics else []
-            signs += [Sign.ECHO] if self._echoes() else []
-            signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list_of_its_own() else []
-            signs += [Sign.RECORD_LIKE] if self._is_record_like() else []
-            signs += [Sign.COLUMNS_DISAGREE] if self._lacks_selected() else []
-            return Count(1, self._parts.method, CountKind.OBJECT, (), tuple(signs))
+            return Count(1, self._parts.method, CountKind.OBJECT, (), tuple(self._signs_of_object()))
+        if is_writing_tool(self._arguments.tool) and self._arguments.returns_rows is None:
+            return self._counted(0, Sign.WRITE)
         map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]
         is_stated = len(map_sizes) == 1 and map_sizes[0] in sizes
         return self._counted(map_sizes[0], Sign.MAP) if is_stated else UNKNOWN_COUNT
+
+    def _signs_of_object(self) -> Iterator[Sign]:
+        """Yield the signs for and against an object as one record."""
+        tool = self._arguments.tool
+        yield Sign.SINGLE_OBJECT
+        observed = {
+            Sign.DESCRIBING_TOOL: is_describing_tool(tool) and not is_schema_tool(tool),
+            Sign.DESCRIPTION: is_schema_tool(tool),
+            Sign.ECHO: self._echoes(),
+            Sign.EMPTY_BESIDE_FULL: self._has_empty_list_of_its_own(),
+            Sign.RECORD_LIKE: self._is_record_like(),
+            Sign.COLUMNS_DISAGREE: self._lacks_selected(),
+        }
+        yield from (sign for sign, is_seen in observed.items() if is_seen)
 
     def _count_named_results(self) -> Count | None:
         """Add up results by name: `{"a": {"data": [1, 2]}, "b": {"data": [3]}}`."""
@@ -246,6 +258,10 @@ class ObjectShape(ObjectLists):
             return None
         is_named = is_named_after_tool(custom[0], self._arguments.tool) and found.kind is CountKind.OBJECT
         return found if found.kind is CountKind.COUNTED or is_named else None
+
+
+def _counts_rows(name: str) -> bool:
+    return name in ROW_COUNT_MEMBERS or name.startswith(("rows", "records")) or name.endswith(("rows", "records"))
 
 
 def _is_multiline(value: Any) -> bool:

@@ -122,22 +122,31 @@ def leaf_strings(value: Any, depth: int = 0) -> list[str]:
 
 def described_columns(value: Any) -> int:
     """Return the number of columns that the description of a table lists."""
-    names = ("columns", "fields", "properties")
-    columns = next((value[name] for name in names if name in value), None) if isinstance(value, dict) else None
+    columns = _columns_of(value, 0)
     if isinstance(columns, dict):
         return len(columns) if all(isinstance(one, dict | str) for one in columns.values()) else 0
-    return length(columns) if isinstance(columns, list) and columns and isinstance(columns[0], dict) else 0
+    return length(columns) if columns and isinstance(columns[0], dict) else 0
 
 
-def has_types(value: dict[str, Any]) -> bool:
+def has_types(value: Any) -> bool:
     """Return True if the columns that an object lists have types."""
-    columns = value.get("columns", value.get("fields"))
-    return (
-        isinstance(columns, list)
-        and bool(columns)
-        and isinstance(columns[0], dict)
-        and any("type" in name for name in columns[0])
+    columns = _columns_of(value, 0)
+    described = list(columns.values()) if isinstance(columns, dict) else columns[:1] if columns else []
+    return bool(described) and all(isinstance(one, dict) and any("type" in name for name in one) for one in described)
+
+
+def _columns_of(value: Any, depth: int) -> list[Any] | dict[str, Any] | None:
+    """Return the columns in an object or in the schema in it: a list, or types by name."""
+    if not isinstance(value, dict) or depth > 2:
+        return None
+    columns = next((value[name] for name in ("columns", "fields", "properties") if name in value), None)
+    if isinstance(columns, list | dict):
+        return columns
+    schema: dict[str, Any] = next(
+        (value[name] for name in ("mappings", "schema") if isinstance(value.get(name), dict)), {}
     )
+    is_typed = all(isinstance(one, dict) and any("type" in name for name in one) for one in schema.values())
+    return schema if schema and is_typed else _columns_of(schema, depth + 1)
 
 
 def is_named_result(members: Members) -> bool:
@@ -155,15 +164,16 @@ def is_wrapper_of_tables(members: Members) -> bool:
     )
 
 
-def grouped_lengths(values: list[Any]) -> int | None:
-    """Return the length of all lists in a list of groups; `None` if its elements do not have one list each."""
-    total = 0
+def grouped_lists(values: list[Any]) -> tuple[str, int] | None:
+    """Return the name and the length of all lists in a list of groups; `None` if they do not have one list each."""
+    total, names = 0, set()
     for one in values:
-        lists = [inner for inner in one.values() if isinstance(inner, list)] if isinstance(one, dict) else []
+        lists = [name for name, inner in one.items() if isinstance(inner, list)] if isinstance(one, dict) else []
         if len(lists) != 1:
             return None
-        total += length(lists[0])
-    return total
+        total += length(one[lists[0]])
+        names.add(lists[0])
+    return (names.pop(), total) if len(names) == 1 else None
 
 
 def is_entity(members: Members) -> bool:
@@ -222,3 +232,9 @@ def length_of_nested_lists(members: Members) -> int | None:
         return None
     lengths = {length(value[0]) for value in nested}
     return lengths.pop() if len(lengths) == 1 else None
+
+
+def length_of_columns(members: Members) -> int | None:
+    """Return the number of rows of an object with a list of values for each column; `None` if it is something else."""
+    lengths = {length(value) if isinstance(value, list) else -1 for value in members.values()}
+    return lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None

@@ -1,4 +1,4 @@
-"""Tells JSON objects that report how a call went: an error, a write, work that goes on, nothing found."""
+"""Tells JSON objects that are an answer as a whole: an error, a write, nothing found, work that goes on, one entity."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from typing import Any
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json.object_members import MAX_WRAPPERS, ObjectMembers
-from gateway.metering.json.objects import ROW_LISTS, WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members, is_flat
+from gateway.metering.json.objects import (
+    ROW_LISTS,
+    WRAPPER_AND_ROW_MEMBERS,
+    WRAPPER_MEMBERS,
+    Members,
+    is_flat,
+    length_of_columns,
+)
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind
 from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
     COUNT_MEMBERS,
     ENVELOPE_MEMBERS,
     ERROR_MEMBERS,
+    ROW_MEMBERS,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
-from gateway.metering.vocabulary.tools import is_named_after_tool
+from gateway.metering.vocabulary.tools import head_noun, is_fetching_tool, is_named_after_tool
 
 MAX_SHORT_VALUE = 300
 """Characters of a value that may be a message instead of data."""
@@ -117,7 +125,7 @@ def is_written(members: Members) -> bool:
 
 
 class ObjectOutcome(ObjectMembers):
-    """The members of one object that report how the call went."""
+    """The members of one object that is an answer as a whole."""
 
     __slots__ = ()
 
@@ -170,3 +178,30 @@ class ObjectOutcome(ObjectMembers):
             found = self._parts.count_text(text, MAX_WRAPPERS)
             return found if found.records == 0 else None
         return None
+
+    def _count_whole(self) -> Count | None:
+        """Count an object that is an answer as a whole: one value, one row, one entity, or nothing found."""
+        members, arguments, method = self._members, self._arguments, self._parts.method
+        if members.get("resulttype") in ("scalar", "string"):
+            return self._counted(1, Sign.SCALAR)
+        if is_not_found(members) and arguments.returns_rows is None:
+            return self._counted(0, Sign.STATED_ZERO)
+        if self._is_selected() and (rows := length_of_columns(members)) is not None:
+            return self._counted(rows, Sign.PARALLEL_LISTS, Sign.COLUMNS_AGREE).at("*")
+        if self._is_selected() or (arguments.has_one_column and self._is_one_scalar()):
+            return Count(1, method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
+        is_entity = self._is_entity()
+        if is_entity or self._has_own_name():
+            signs = (Sign.SINGLE_OBJECT, Sign.ENTITY, *((Sign.ECHO,) if self._echoes() else ()))
+            nothing = None if is_entity else self._count_nothing()
+            return nothing or Count(1, method, CountKind.OBJECT, (), signs)
+        return self._count_own_entity()
+
+    def _count_own_entity(self) -> Count | None:
+        """Count the entity that the tool fetches, in the member with its name, beside lists that belong to it."""
+        name = head_noun(self._arguments.tool) if is_fetching_tool(self._arguments.tool) else ""
+        entity = self._members.get(name)
+        if not isinstance(entity, dict) or not entity or name in ROW_MEMBERS:
+            return None
+        found = self._under(name, self._parts.count(entity, self._depth + 1))
+        return found if found.kind is CountKind.OBJECT else None

@@ -5,7 +5,7 @@ for a count from the shape and a stated number that differ:
 
 - The number of returned records has to be equal.
 - Any other count is equal, or larger if the result is one page of several; a larger one is else a sign of doubt.
-- A total may be larger, never smaller.
+- A total may be larger, never smaller. Beside no records it is larger only behind the last page.
 - A number that is the length of another list beside counts that list.
 """
 
@@ -29,6 +29,7 @@ from gateway.metering.vocabulary.members import (
     SUMMARY_MEMBERS,
     TOTAL_MEMBERS,
 )
+from gateway.metering.vocabulary.names import word_list
 
 _BARE_NOUNS = frozenset(("rows", "records", "results", "items", "documents", "hits", "matches", "entries", "objects"))
 _RETURNED_WORDS = ("returned", "fetched", "retrieved", "shown", "displayed")
@@ -36,6 +37,8 @@ _TOTAL_WORDS = ("total", "matching", "matched", "found", "available", "all")
 _COUNT_WORDS = ("numberof", "count", "number", "num", "nb")
 _CAPS = frozenset((10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000))
 """Common sizes of a page."""
+_POSITIONS = word_list("offset skip start startat startindex from page pagenumber currentpage")
+"""Members with the position of a page."""
 _NOTES = ("warning", "note", "message", "hint", "info")
 _CUT = re.compile(r"truncat|limited|showing|first|only|more|cut|capped", re.IGNORECASE)
 MEASURES = frozenset(("size", "length"))
@@ -94,14 +97,16 @@ def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: 
     lists = () if is_sum else [value for value in members.values() if isinstance(value, list)]
     lengths = set(map(length, lists)) - {records}
     verdict = _UNDECIDED
+    is_missing = not records and not is_sum and not _is_behind_last(members)
     for witness in sorted(witnesses, key=lambda one: (-one.meaning, one.name)):
         if witness.number == records:
             return Verdict(Sign.WITNESS_AGREES, witness.name)
         is_larger = witness.number > records
         may_be_larger = witness.meaning is Meaning.TOTAL or (witness.meaning is Meaning.COUNT and is_page)
+        may_be_larger = may_be_larger and not is_missing
         if witness.meaning is Meaning.MEASURE or (is_larger and may_be_larger) or witness.number in lengths:
             continue
-        if witness.meaning is Meaning.RETURNED:
+        if witness.meaning is Meaning.RETURNED or (is_missing and is_larger):
             return Verdict(Sign.WITNESS_DISAGREES, witness.name)
         if verdict.sign is not Sign.WITNESS_DISAGREES:
             verdict = Verdict(Sign.WITNESS_LARGER if is_larger else Sign.WITNESS_DISAGREES, witness.name)
@@ -112,6 +117,16 @@ def _is_sum(witnesses: list[Witness], records: int) -> bool:
     """Return True if several numbers count the parts of the records: `table_count` and `view_count`."""
     parts = [one.number for one in witnesses if "count" in one.name]
     return len(parts) > 1 and sum(parts) == records
+
+
+def _is_behind_last(members: Members) -> bool:
+    """Return True if an object says that it is not the first page."""
+    objects = (members, *(summary for _, summary in _summaries(members)))
+    return any(
+        type(value := inner.get(name)) is int and value > name.endswith(("page", "number"))
+        for inner in objects
+        for name in _POSITIONS
+    )
 
 
 def is_page(members: Members, records: int) -> bool:
@@ -157,10 +172,11 @@ def _meaning(name: str, list_name: str) -> Meaning | None:
         return Meaning.COUNT
     noun, is_returned = _without(name, _RETURNED_WORDS)
     noun, is_total = _without(noun, _TOTAL_WORDS)
+    noun = "" if noun in _TOTAL_WORDS else noun
     noun, is_count = _without(noun, _COUNT_WORDS)
     if not (is_count or is_returned or is_total):
         return None
-    if not noun and not is_total:
+    if not noun and not is_total and not (is_returned and is_count):
         return None
     if noun and not _is_in(noun, COUNTED_NOUNS | {list_name}):
         return None if not _is_in(noun, PART_NOUNS) else Meaning.RETURNED if is_returned else Meaning.MEASURE

@@ -21,7 +21,8 @@ COLUMN_MEMBERS = word_set(
 
 METADATA_MEMBERS = COLUMN_MEMBERS | word_set(
     "description warnings messages notes errors keys links params parameters args bindings suggestions tags labels "
-    "facets aggregations index metadata meta sort order details annotations permissions options"
+    "facets aggregations index metadata meta sort order details annotations permissions options filters sorting "
+    "included includes related references"
 )
 """Members that describe the records; they hold records only if no other member does."""
 
@@ -91,13 +92,15 @@ ENVELOPE_MEMBERS = word_set(
     "collectionname view objecttype objectname source sourceid warning warnings note notes requestid jobid "
     "queryid timestamp generatedat createdat format currency unit units timezone code type kind cached version "
     "engine dialect range nextrange pattern detaillevel info hint majordimension statementid columncount "
-    "nextpagetoken"
+    "nextpagetoken islast lastpage islastpage"
 )
 """Members that commonly surround a list of records and hold none."""
 
 ERROR_MEMBERS = frozenset(["error", "err", "exception", "errormessage", "errors"])
 
-NEVER_RECORDS = ERROR_MEMBERS | COLUMN_MEMBERS | {"warnings", "warning", "params", "parameters", "args", "links"}
+NEVER_RECORDS = (
+    ERROR_MEMBERS | COLUMN_MEMBERS | word_set("warnings warning params parameters args links included includes")
+)
 """Members with lists that are beside any result, and hold no records unless the tool describes a table."""
 
 TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "collectionname")

@@ -31,6 +31,8 @@ _RECORDS_OF_WRITES = word_set(
 _READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
 _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
 _SCHEMA_WORDS = word_set("describe schema structure columns fields definition mapping mappings")
+_OWN_WORDS = word_set("me my myself self own current active viewer latest last next first random")
+_PREPOSITIONS = word_set("by for of from with in at on to")
 _PERSONAL_WORDS = word_set("profile info")
 """Describing words with which an entity may be meant: the profile of a user."""
 _CONTAINERS = word_set(
@@ -109,6 +111,23 @@ def is_fetching_tool(tool: str) -> bool:
 
 
 @lru_cache(maxsize=1_024)
+def fetches_own(tool: str) -> bool:
+    """Return True if a tool fetches an entity that needs no id: `get_me`, `get_current_project`, `get_next_task`."""
+    return is_fetching_tool(tool) and not tool_words(tool).isdisjoint(_OWN_WORDS)
+
+
+@lru_cache(maxsize=1_024)
+def head_noun(tool: str) -> str:
+    """Return the noun that a tool's name says it returns: `user` of `get_user_by_id`; empty if it is a container."""
+    words = _words_in_order(tool)
+    ends = [at for at, word in enumerate(words) if at and word in _PREPOSITIONS]
+    words = words[: ends[0]] if ends else words
+    noun = next((word for word in reversed(words) if word not in _FETCH_VERBS), "")
+    noun = noun if words[-1:] == [noun] else noun.removesuffix("s")  # `boats_get`
+    return "" if noun in _CONTAINERS else noun
+
+
+@lru_cache(maxsize=1_024)
 def is_searching_tool(tool: str) -> bool:
     """Return True if the tool's name says that it searches."""
     return not tool_words(tool).isdisjoint(("search", "find", "query", "lookup"))
@@ -140,7 +159,12 @@ def is_named_after_tool(member: str, tool: str) -> bool:
     Examples: `keys` of `scan_keys`, `workbooks` of `workbook_list`.
     """
     known = tool_words(tool)
-    return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known)
+    return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known - _LIST_VERBS)
+
+
+def is_listed_thing(member: str) -> bool:
+    """Return True if a result's member (normalized) has the name of things that tools list."""
+    return member in _LISTED_THINGS
 
 
 def is_statistics_tool(tool: str) -> bool:

@@ -1,0 +1,63 @@
+"""One entity with lists in it, as opposed to a list with values beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.metering import meter
+from gateway.metering.tool_declarations import parse_hints
+from tests.metering.support import records, structured, wire
+
+CREW = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "value"),
+    [
+        ("get_boat", {"boat_id": "9"}, {"boat": {"id": "9", "name": "Ada"}, "crew": CREW}),
+        ("get_boat", {"id": "9"}, {"data": {"id": "9", "type": "boats"}, "included": CREW}),
+        ("get_boat", {"name": "Ada"}, {"name": "Ada", "berth": 9, "crew": CREW}),
+        ("get_skipper", {"skipper": "ada"}, {"skipper": "ada", "ports": ["x"], "boats": CREW}),
+        ("get_current_skipper", {}, {"id": 3, "login": "ada", "boats": CREW}),
+        ("boats_get", {"name": "w"}, {"kind": "Boat", "metadata": {"name": "w"}, "spec": {"crew": CREW}, "status": {}}),
+        ("api_request", {"method": "GET", "path": "/v1/boats/17"}, {"id": 17, "name": "Ada", "crew": CREW}),
+        ("harbour_get", {"path": "/boats/AB-2.json"}, {"id": "4", "key": "AB-2", "fields": {"crew": []}}),
+    ],
+)
+def test_an_entity_with_lists_is_one_record(tool: str, arguments: dict[str, Any], value: dict[str, Any]) -> None:
+    assert records(structured(value), tool, **arguments) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "value"),
+    [
+        ("get_boats", {"port": "X"}, {"port": "X", "boats": CREW}),
+        ("get_channel_history", {"channel": "C"}, {"channel": "C", "messages": CREW}),
+        ("get_forecast", {"city": "Oslo"}, {"city": "Oslo", "country": "NO", "forecast": CREW}),
+        ("list_crew", {"boat_id": "9"}, {"boat": {"id": "9", "name": "Ada"}, "crew": CREW}),
+        ("read_sheet", {"sheet": "S"}, {"sheet": "S", "title": "T", "values": [[1, "a"], [2, "b"]]}),
+        ("api_request", {"method": "GET", "path": "/v1/boats/17/crew"}, {"crew": CREW}),
+    ],
+)
+def test_a_list_beside_the_values_of_the_arguments_is_counted(
+    tool: str, arguments: dict[str, Any], value: dict[str, Any]
+) -> None:
+    assert records(structured(value), tool, **arguments) == 2
+
+
+def test_one_object_of_an_unclear_call_is_unknown() -> None:
+    assert records(structured({"zone": "UTC+1", "time": "12:00"}), "get_time", timezone="Oslo") is None
+    assert records(structured({"used": "A1:B2", "view": {"active": True}}), "show_sheet", table="boats") is None
+
+
+def test_the_object_of_a_query_is_a_row() -> None:
+    assert records(structured({"a": 1, "b": 2}), "query", sql="SELECT * FROM boats") == 1
+
+
+def test_an_empty_list_of_an_entity_does_not_count_for_the_schema() -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}, "crew": {"type": "array"}}}
+    hints = parse_hints(wire({"output": schema}))
+    boat = {"id": "9", "name": "Ada", "berth": {"id": "b"}, "crew": []}
+    assert meter("getBoatById", {"id": "9"}, wire(structured(boat)), None, hints).records == 1

@@ -1,0 +1,84 @@
+"""Several lists in one object: empty ones beside full ones, columns, groups, descriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.metering import meter
+from gateway.metering.tool_declarations import parse_hints
+from tests.metering.support import records, structured, wire
+
+BOATS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"boats": [], "total_found": 43, "offset": 0},
+        {"boats": [], "vessels": BOATS},
+        {"boats": [], "boat_ids": ["b1", "b2"]},
+    ],
+)
+def test_an_empty_list_is_in_doubt_if_there_are_records(value: dict[str, Any]) -> None:
+    assert records(structured(value), "search_boats", query="x") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"boats": [], "total": 43, "offset": 60},
+        {"boats": [], "retrieved_count": 0, "failed_ids": ["b9"]},
+        {"boats": [], "searched_ports": ["x", "y"]},
+        {"boats": [], "filters": [{"name": "color"}]},
+        {"boats": [], "isLast": True},
+    ],
+)
+def test_an_empty_list_counts_beside_what_only_describes_the_call(value: dict[str, Any]) -> None:
+    assert records(structured(value), "search_boats", query="x") == 0
+
+
+def test_an_empty_list_of_the_schema_gives_way_to_a_full_one() -> None:
+    schema = {"type": "object", "properties": {"summaries": {"type": "array", "items": {"type": "object"}}}}
+    hints = parse_hints(wire({"output": schema}))
+    page = {"found": 43, "codes": ["1", "2"], "summaries": [], "link": "u"}
+    assert meter("search_boats", {"q": "x"}, wire(structured(page)), None, hints).records is None
+
+
+def test_all_lists_that_the_tool_names_are_added_up() -> None:
+    assert records(structured({"boats": BOATS, "ports": BOATS[:1]}), "list_boats_and_ports") == 3
+
+
+def test_lists_of_the_selected_columns_have_one_value_for_each_row() -> None:
+    sql = "SELECT id, name FROM boats"
+    assert records(structured({"id": [1, 2, 3], "name": ["a", "b", "c"]}), "query", sql=sql) == 3
+    assert records(structured({"id": [], "name": []}), "query", sql=sql) == 0
+    assert records(structured({"id": 1, "name": ["a", "b"]}), "query", sql=sql) == 1
+
+
+def test_groups_are_counted_if_the_number_of_what_is_in_them_is_stated() -> None:
+    groups = [{"id": "p1", "boats": BOATS}, {"id": "p2", "boats": BOATS[:1]}]
+    assert records(structured({"ports": groups, "total_boats": 3}), "list_boats") == 3
+    assert records(structured({"ports": groups, "total_ports": 2}), "list_ports") == 2
+
+
+def test_the_schema_of_a_table_has_as_many_records_as_columns() -> None:
+    typed = {"id": {"type": "long"}, "name": {"type": "text"}}
+    assert records(structured({"boats": {"mappings": {"properties": typed}}}), "get_index", index="boats") == 2
+    assert records(structured({"schema": typed, "sampled": 9}), "collection_schema", collection="boats") == 2
+
+
+def test_an_object_under_the_name_of_a_table_is_not_the_entry_of_a_map() -> None:
+    assert (
+        records(structured({"boats": {"aliases": {}, "settings": {"shards": 1}}}), "get_index", index="boats") is None
+    )
+
+
+def test_a_write_that_states_its_rows_has_no_records() -> None:
+    assert records(structured({"successful_rows": 1, "quarantined_rows": 0}), "save_event", table="boats") == 0
+    assert records(structured({"path": "o.csv", "rows_exported": 100}), "export_table", table="boats") is None
+
+
+def test_the_plan_of_a_query_has_no_records() -> None:
+    assert records(structured({"plan": [{"node": "scan"}]}), "explain_query", sql="SELECT id FROM boats") is None
