@@ -5,7 +5,12 @@ A function that neither is listed here nor is known to the parser may be user-de
 
 from __future__ import annotations
 
+from sqlglot.dialects.dialect import Dialect
+
 from gateway.metering.vocabulary.names import word_set
+
+DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse", "sqlite")
+"""Dialects in which statements are tried; looking one up imports it."""
 
 _FILE_READERS = word_set(
     "readcsv readcsvauto readparquet parquetscan readjson readjsonauto readndjson readndjsonauto readjsonobjects "
@@ -15,25 +20,50 @@ _ROW_GENERATORS = word_set(
     "generateseries explodinggenerateseries generatedatearray generatetimestamparray range unnest explode "
     "posexplode jsoneach jsontree jsonbeach jsontable jsonbarrayelements jsonarrayelements jsonbarrayelementstext "
     "jsonarrayelementstext jsonbtorecordset jsontorecordset jsonobjectkeys jsonbobjectkeys regexpmatches "
-    "regexpsplittotable stringtotable stringsplit splittotable flatten openjson numbers values"
+    "regexpsplittotable stringtotable stringsplit splittotable strtoksplittotable generator flatten "
+    "openjson numbers values"
 )
-_PURE = word_set(
-    "abs age arrayagg avg ceil ceiling changes char chr coalesce concat count cos date dateadd datediff datepart "
-    "datetime day dayofweek dayofyear degrees exp extract floor format formatdatetime gcd glob greatest hex hour "
-    "ifnull iif instr isnull json jsonarray jsonarraylength jsonb jsonbbuildobject jsonbuildobject jsonbagg "
-    "jsonextract jsonobject jsongroupobject jsongrouparray julianday justifyhours lag lastvalue lcase least left "
-    "len length ln log log10 log2 lower lpad ltrim makedate maketime max md5 median min minute mod mode month "
-    "monthname now ntile nullif octetlength overlay percentilecont percentiledisc pi position pow power printf "
-    "quarter quote radians random regexpcount regexpinstr regexplike regexpmatch regexpreplace regexpsubstr "
-    "repeat replace reverse right round rpad rtrim sha256 second sign sin soundex splitpart sqrt stddev strftime "
-    "strpos strptime strtodate substr substring sum tan time timediff timestamp toascii todays tochar todate "
-    "tohex tojson tojsonb tonumber totimestamp total translate trim trunc truncate typeof ucase unicode unixepoch "
-    "upper variance version week weekday weekofyear year zeroblob"
+_OTHER_PURE = word_set(
+    "age approxpercentile arrayappend arraycat arrayfill arraylength arraylower arrayndims arrayposition arrayprepend "
+    "arrayremove arrayupper bitlength btrim cardinality changes clocktimestamp convertfrom convertto datebin decode "
+    "digest encode formattype gcd getbit getbyte histogram isfinite isjson jsonarrayelement jsonarraylength jsonb "
+    "jsonbagg jsonbarraylength jsonbbuildarray jsonbbuildobject jsonbobjectagg jsonbpretty jsonbset jsonbstripnulls "
+    "jsonbtypeof jsonbuildarray jsonbuildobject jsonobjectagg jsonquote jsonset jsonstripnulls jsontypeof jsonvalid "
+    "julianday justifydays justifyhours lcm likelihood likely listaggregate listdistinct listextract listfilter "
+    "listreduce listtransform listunique makesettime maketimestamptz maketz mapentries mapfromentries overlaps "
+    "plaintotsquery printf quote quoteident quoteliteral quotenullable regexpmatch regexpsplittoarray rowtojson "
+    "sha224 sha384 similarity starea starealocal stasbinary stasewkb stasewkt stasgeojson stastext statementtimestamp "
+    "stazimuth stboundary stbuffer stcentroid stcontains stconvexhull stcoveredby stcovers stcrosses stdifference "
+    "stdisjoint stdistance stdistancesphere stdwithin stenvelope stequals stflip stgeogfromtext stgeogpoint stgeohash "
+    "stgeomfromgeojson stgeomfromtext stgeomfromwkb stintersection stintersects stisvalid stlength stlinestring "
+    "stmakeenvelope stmakeline stmakepoint stmakepolygon stoverlaps stperimeter stpoint stpointfromtext stringtoarray "
+    "strtojson structextract structinsert structpack stsetsrid stsimplify stsrid stsymdifference sttouches "
+    "sttransform stunion stwithin stx stxmax stxmin sty stymax stymin stz timebucket timebucketgapfill timeofday "
+    "toascii tojsonb tojsonstring tosecond total totsquery totsvector transactiontimestamp tsrank tsrankcd unixepoch "
+    "unlikely uuidgeneratev4 weekday widthbucket wordsimilarity zeroblob"
 )
+"""Functions that read nothing but their arguments, and that the parser does not know."""
+_READING = word_set(
+    "aiagg aiclassify aiembed aigenerate aisimilarity aisummarizeagg dynamicidentifier featuresattime gapfill "
+    "generatebool generatedouble generateembedding generateint generatetable generatetext generatetextembedding "
+    "identifier nextvaluefor predict readcsv readparquet search secret table tofile trytofile vectorsearch xmltable"
+)
+"""Functions that the parser knows, and that read more than their arguments."""
 
 
 def _normalize(name: str) -> str:
     return name.replace("_", "").lower()
+
+
+def _known_to_parser() -> frozenset[str]:
+    """Return the functions that `sqlglot` knows in the dialects that are used."""
+    parsers = [Dialect.get_or_raise(name).parser_class for name in DIALECTS]
+    names = {name for parser in parsers for name in (*parser.FUNCTIONS, *parser.FUNCTION_PARSERS)}
+    names.update(*(getattr(parser, "AGG_FUNC_MAPPING", ()) for parser in parsers))
+    return frozenset(map(_normalize, names)) - _READING
+
+
+_PURE = _OTHER_PURE | _known_to_parser()
 
 
 def reads_files(name: str) -> bool:

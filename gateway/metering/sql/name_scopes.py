@@ -72,13 +72,17 @@ def _definition_in(with_: exp.With, name: str, inside: exp.Expr) -> tuple[exp.Ex
 def possible_tables(statement: exp.Expr) -> Iterator[str]:
     """Yield names that are tables in some engines, and columns in others.
 
-    They are in `x IN name` (ClickHouse, SQLite), `x IN (name)` (ClickHouse), and arguments of `UNNEST` and `FLATTEN`.
+    They are in `x IN name` (ClickHouse, SQLite), `x IN (name)` (ClickHouse), `CROSS APPLY name`, and arguments of
+    `FLATTEN`, and of `UNNEST` if no table is before it.
     """
     for node in statement.find_all(exp.In):
         listed = node.expressions
         name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
         if isinstance(name, exp.Column) and not is_cte_everywhere(name):
             yield ".".join(part.name for part in name.parts).lower()
+    for lateral in statement.find_all(exp.Lateral):
+        if isinstance(lateral.this, exp.Identifier | exp.Column | exp.Dot):
+            yield lateral.this.sql().lower()
     for function in statement.find_all(exp.Unnest, exp.Explode, exp.Flatten):
         if isinstance(function, exp.Unnest) or _is_source(function):
             yield from _unqualified_names(function, statement)
@@ -90,11 +94,27 @@ def _is_source(function: exp.Expr) -> bool:
     return isinstance(parent, exp.Table) or (isinstance(parent, exp.Lateral) and not parent.args.get("view"))
 
 
+def _follows_table(function: exp.Expr) -> bool:
+    """Return True if a table is before a function in its `FROM`, or in that of a query that it is correlated with."""
+    inside: exp.Expr = function
+    for node in _ancestors(function):
+        from_ = node.args.get("from_") if isinstance(node, exp.Select) else None
+        if from_ is not None and from_ is not inside and isinstance(from_.this, exp.Table | exp.Subquery):
+            return True
+        inside = node
+        is_derived = isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join)
+        if isinstance(node, exp.CTE) or is_derived:
+            return False
+    return False
+
+
 def _unqualified_names(function: exp.Expr, statement: exp.Expr) -> Iterator[str]:
     """Yield the names among the arguments of a function that are not columns of a table in the statement."""
+    follows_table = isinstance(function, exp.Unnest) and _follows_table(function)
     aliases = {one.alias_or_name.lower() for one in statement.find_all(exp.Table, exp.Subquery, exp.CTE)}
     for column in function.find_all(exp.Column):
         inside = next(one for one in _ancestors(column) if one is function or isinstance(one, exp.Query))
         parts = [part.name.lower() for part in column.parts]
-        if inside is function and (len(parts) == 1 or parts[0] not in aliases):
+        is_column = follows_table if len(parts) == 1 else parts[0] in aliases
+        if inside is function and not is_column:
             yield ".".join(parts)

@@ -60,8 +60,8 @@ _AMBIGUOUS = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORE
 """Escapes, executable or nested comments, and brackets: syntax that engines read differently."""
 _COMPARED_DIALECTS = ("postgres", "mysql", "tsql", "duckdb")
 
-for _name in (*_DIALECTS, *_BACKTICK_DIALECTS):
-    sqlglot.parse("SELECT 1", dialect=_name)  # imports the dialect now instead of during a call
+for _name in functions.DIALECTS:
+    sqlglot.parse("SELECT 1", dialect=_name)  # builds its tokenizer now instead of during a call
 
 
 def parse(sql: str, tries: int) -> QueryAnalysis | None:
@@ -189,6 +189,8 @@ def _analyze(statements: list[exp.Expr]) -> QueryAnalysis | None:
     )
 
 
+_CONNECTIONS = frozenset({"CONNECTION", "UNION", "DATA_DIRECTORY"})
+"""Properties of a created table that make it another name of others."""
 _TABLE_KINDS = frozenset({"TABLE", "VIEW", "INDEX"})
 
 
@@ -199,6 +201,8 @@ def _reaches_more(statement: exp.Expr) -> bool:
     other than tables.
     """
     if isinstance(statement, exp.Set | exp.Use | exp.Copy) or statement.find(exp.LocationProperty) is not None:
+        return True
+    if any(str(one.this).upper() in _CONNECTIONS for one in statement.find_all(exp.Property)):
         return True
     if isinstance(statement, exp.Create | exp.Drop | exp.Alter) and str(statement.args.get("kind")) not in _TABLE_KINDS:
         return True
@@ -244,7 +248,11 @@ def _names(table: exp.Table) -> tuple[str, ...] | None:
     if isinstance(table.this, exp.Identifier):
         return (".".join(part.name for part in table.parts).lower(),)
     function = table.this
-    name = function.name if isinstance(function, exp.Anonymous) else type(function).__name__
+    name = _function_name(function)
+    if name.lower() == "table" and len(function.expressions) == 1:  # `TABLE(f(x))`
+        function = function.expressions[0]
+        name = _function_name(function)
+        return () if isinstance(function, exp.Func) and functions.generates_rows(name) else None
     if functions.reads_files(name):
         files = function.this if isinstance(function.this, exp.Expr) else next(iter(function.expressions), None)
         literals = () if files is None else files.find_all(exp.Literal)
@@ -263,20 +271,26 @@ def _is_misread(table: exp.Table) -> bool:
     return bool(alias.columns) if alias.this is None else not isinstance(alias.this, exp.Identifier)
 
 
-_READING = tuple(
-    getattr(exp, name) for name in ("ReadCSV", "ReadParquet", "XMLTable", "Secret", "AIGenerate") if hasattr(exp, name)
-)
-"""Functions that the parser knows, and that read more than their arguments."""
-
-
 def _calls_only_known_functions(statement: exp.Expr) -> bool:
-    if statement.find(exp.Command, exp.TableFromRows) is not None:
+    """Return True if each function is known to read its arguments only; `_names` judges those in place of a table."""
+    misread = (one.this for one in statement.find_all(exp.Aliases))  # `in(x, t)` of ClickHouse
+    if statement.find(exp.Command) is not None or any(isinstance(one, exp.Column) for one in misread):
         return False
-    return all(
-        isinstance(call.parent, exp.Table)
-        or (isinstance(call, exp.Anonymous) and functions.reads_arguments_only(call.name))
-        for call in statement.find_all(exp.Anonymous, *_READING)
+    rows = (call.this for call in statement.find_all(exp.TableFromRows))
+    return all(functions.generates_rows(_function_name(call)) for call in rows) and all(
+        isinstance(call.parent, exp.Table) or functions.reads_arguments_only(_function_name(call))
+        for call in statement.find_all(exp.Func)
+        if not isinstance(call, _OPERATORS)
     )
+
+
+_OPERATORS = (exp.Connector, exp.Case, exp.Cast, exp.Array, exp.Struct)
+
+
+def _function_name(call: exp.Expr) -> str:
+    if isinstance(call, exp.Anonymous | exp.AnonymousAggFunc):
+        return call.name
+    return call.sql_name() if isinstance(call, exp.Func) else type(call).__name__
 
 
 def _has_one_column(statement: exp.Expr) -> bool:
