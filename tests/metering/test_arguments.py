@@ -103,6 +103,12 @@ from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
         ("run_command", {"command": "db.orders.find({})"}, "orders"),
         ("query", {"namespace": "n", "database": "d", "metric": "m", "data_source_id": "s"}, ""),
         ("query", {"sql": "SELECT * FROM {{ ref('orders') }} WHERE x = '${y}'"}, "orders"),
+        ("run_command", {"command": {"find": "orders", "filter": {"a": 1}}}, "orders"),
+        ("batch_get_item", {"RequestItems": {"Orders": {"Keys": [{"id": 1}]}}}, "orders"),
+        ("get", {"table": {"name": "orders"}}, "orders"),
+        ("get_updates", {"objectType": "Item", "objectId": "5"}, ""),
+        ("index_document", {"index": "orders", "document": {"a": 1}}, ""),
+        ("index_stats", {"index": "orders"}, "orders"),
     ],
 )  # fmt: skip
 def test_tables_that_a_call_reads(tool: str, arguments: dict[str, Any], read: str) -> None:
@@ -227,6 +233,9 @@ def test_long_sql_has_to_be_parsed_in_advance() -> None:
         ("update_connection", {"datasource_name": "main"}, ()),
         ("publish_message", {"topic": "orders", "message": "x"}, ("orders",)),
         ("query_flux", {"query": 'from(bucket: "a") |> to(bucket: "b")'}, ("b",)),
+        ("run_command", {"command": {"insert": "orders", "documents": [{"a": 1}]}}, ("orders",)),
+        ("index_document", {"index": "orders", "document": {"a": 1}}, ("orders",)),
+        ("run", {"request": "POST /orders/_doc"}, ("orders",)),
         ("get_rows", {"table": "t"}, ()),
         ("get_rows", {"table": "t", "fields": ["update", "a"]}, ()),
     ],

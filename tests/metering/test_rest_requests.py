@@ -16,10 +16,20 @@ from gateway.metering.arguments import parse_arguments
         ("request", "get", "/rest/v1/orders?id=eq.5", ("orders",), ()),
         ("request", "GET", "/orders?select=guest,nights.sum(),count()", ("orders",), ()),
         ("odata_request", "GET", "Orders('x')?$filter=a eq 1", ("orders",), ()),
+        ("request", "GET", "/Products(1)/Category", ("category", "products"), ()),
+        ("request", "GET", "/Products/$count", ("products",), ()),
+        ("request", "GET", "https://example.com/odata/v4/Products?$top=5", ("products",), ()),
+        ("odata", "GET", "/api/data/v9.2/accounts?$expand=owner($select=id,name;$expand=team),tasks", (
+            "accounts", "owner", "tasks", "team"), ()),
+        ("odata_request", "POST", "/$batch", (), ()),
+        ("request", "GET", "/logs-1,audit/_search", ("audit", "logs-1"), ()),
+        ("request", "POST", "orders/_search", ("orders",), ()),
+        ("request", "POST", "/orders/_doc", (), ("orders",)),
+        ("request", "GET", "/_cat/indices", (), ()),
         ("postgrest", "POST", "/orders", (), ("orders",)),
         ("postgrest", "PATCH", "/orders?id=eq.5", (), ("orders",)),
     ],
-)
+)  # fmt: skip
 def test_tables_of_a_request(
     tool: str, method: str, path: str, read: tuple[str, ...], written: tuple[str, ...]
 ) -> None:
@@ -27,6 +37,19 @@ def test_tables_of_a_request(
     parsed = parse_arguments(tool, arguments)
     assert (parsed.tables_read, parsed.tables_written) == (read, written)
     assert tables_in_arguments(tool, arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ('GET /orders/_search\n{"query": {}}', ("orders",)),
+        ("# the first\npost orders,items/_count", ("items", "orders")),
+        ("GET the orders/_search", ()),
+        ("see GET /orders/_search", ()),
+    ],
+)
+def test_tables_of_a_console_text(text: str, read: tuple[str, ...]) -> None:
+    assert parse_arguments("run", {"request": text}).tables_read == read
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 
 from gateway.metering.vocabulary.arguments import (
     DATASET_ARGUMENTS,
@@ -27,6 +26,7 @@ from gateway.metering.vocabulary.arguments import (
     RESULT_PARTS,
     ROW_ARGUMENTS,
     SHEET_ARGUMENTS,
+    SOURCE_STAGES,
     TABLE_ARGUMENTS,
     TABLE_ENDINGS,
 )
@@ -39,13 +39,16 @@ MAX_JOINED = 20
 """Elements of each of them."""
 
 _JOINING = re.compile(
-    r"(?:inner|left|right|outer|full|cross|semi|anti|natural|sql|graph)?(?:join|union|lookup|intersect|mergewith)"
+    r"(?:inner|left|right|outer|full|cross|semi|anti|natural|sql|graph)?(?:join|union|lookup|intersect|mergewith|subquery)"
     r"(?:all|with|to|from)?(?:table|collection|sheet|source|dataset|view|clause|query|spec|config)?(?:name|id)?s?\Z"
 )
-_ANOTHER_TABLE = re.compile(r"\w{0,40}(?:table|collection)s?(?:[abc]|\d{1,2})?\Z")
+_ANOTHER_TABLE = re.compile(
+    r"\w{0,40}(?:table|collection)s?(?:[abc]|\d{1,2})?\Z|materializedview(?:name)?\Z"
+    r"|(?:source|dest|destination|other|second|another|lookup|foreign|left|right)index(?:name)?\Z"
+)
 _KNOWN = TABLE_ARGUMENTS | SHEET_ARGUMENTS | DATASET_ARGUMENTS
 _HANDLES = HANDLE_ARGUMENTS | QUERY_HANDLE_ARGUMENTS | QUERY_PAGE_ARGUMENTS
-_NOT_SOURCE = re.compile(
+NOT_SOURCE = re.compile(
     r"[-+]?\d{1,20}(?:[.:]\d{1,9})?(?:ms|[smhdwMyQ])?\Z"
     r"|\d{4}[-/.]\d\d?(?:[-/.]\d\d?)?(?:[T ][\d:.]{1,20}(?:Z|[+-][\d:]{1,6})?)?\Z"
     r"|now(?:[-+/]\w{1,9}){0,4}\Z|\d{1,4} [a-z]{3,8} ago\Z|[^\s@]{1,64}@[^\s@]{1,200}\Z"
@@ -61,15 +64,21 @@ def is_watched(name: str) -> bool:
     return name in RELATION_ARGUMENTS or name in _HANDLES or name == "from" or _names_another(name)
 
 
+def is_source_name(name: str) -> bool:
+    """Return True if an argument (normalized name) names a table, a sheet or a data set."""
+    return name in _KNOWN or name.endswith(TABLE_ENDINGS)
+
+
 def _names_another(name: str) -> bool:
-    if name in _KNOWN or name.endswith(TABLE_ENDINGS):
+    if is_source_name(name):
         return False
     return _JOINING.match(name) is not None or _ANOTHER_TABLE.match(name) is not None
 
 
 def is_column(tool: str, parent: str) -> bool:
     """Return True if the members of an argument are columns: of a filter, or of a row to write."""
-    return parent in FILTER_ARGUMENTS or (parent in ROW_ARGUMENTS and is_writing_tool(tool))
+    is_operator = parent[:1] == "$" and parent not in SOURCE_STAGES
+    return is_operator or parent in FILTER_ARGUMENTS or (parent in ROW_ARGUMENTS and is_writing_tool(tool))
 
 
 def is_handle(tool: str, name: str, *, has_query: bool) -> bool:
@@ -101,7 +110,7 @@ class JoinedTables:
             return True
         if not isinstance(value, str):
             return False
-        return _NOT_SOURCE.match(value) is not None or (self._has_sheet and _CELL.match(value) is not None)
+        return NOT_SOURCE.match(value) is not None or (self._has_sheet and _CELL.match(value) is not None)
 
     def _read(self, value: Any, depth: int) -> None:
         if isinstance(value, str):
@@ -139,45 +148,3 @@ def _texts(value: Any, depth: int) -> Iterable[str]:
             return
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _texts(inner, depth + 1)
-
-
-_OPTION = re.compile(
-    r"(?:\A|[?&;])\s*\$?(?:expand|apply|compute|embed(?:ded|s)?|includes?|populate|joins?|union|lookup|with|relations?)"
-    r"\s*(?:\[[^=&]{0,80})?=\s*[^&\s]",
-    re.IGNORECASE,
-)
-_SELECT = re.compile(r"(?:\A|[?&;])\s*\$?select\s*=([^&]*)", re.IGNORECASE)
-_AGGREGATE = re.compile(r"\b(?:count|\w{1,63}\.(?:sum|avg|min|max|count))\(\)")
-_NAVIGATION = re.compile(r"\b\w{1,63}/(?:any|all)\s*\(|\b[A-Za-z_]\w{0,62}/\w{1,63}\s+(?:eq|ne|gt|ge|lt|le|in)\b")
-_PIPED_SOURCE = re.compile(
-    r"\|\s*+(?://|/\*|(?:union|join|lookup|search|find|externaldata|evaluate|invoke|enrich|append\w*|map|inputlookup|"
-    r"multisearch|savedsearch|loadjob|rest|graph-match|fork|from)\b)",
-    re.IGNORECASE,
-)
-"""A command that brings in another source, or a comment, after a pipe."""
-_MAX_ESCAPES = 200
-"""Characters of a text that are percent-encoded; one with more is not read."""
-_MAX_DECODING = 3
-
-
-def holds_source(text: str) -> bool:
-    """Return True if a text beside a table may bring in another.
-
-    It holds options of a request (`select=*,other(*)`, `$expand=other`), a path of relations (`orders/any(…)`), or the
-    end of a piped query (`| union other`).
-    """
-    if "|" in text and _PIPED_SOURCE.search(text):
-        return True
-    if text.count("%") > _MAX_ESCAPES:
-        return True
-    for _ in range(_MAX_DECODING):
-        if "%" not in text:
-            break
-        text = unquote(text)
-    if "/" in text and _NAVIGATION.search(text):
-        return True
-    if "=" not in text:
-        return False
-    return _OPTION.search(text) is not None or any(
-        "(" in _AGGREGATE.sub("", selected) or "/" in selected for selected in _SELECT.findall(text)
-    )

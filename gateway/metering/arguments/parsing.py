@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from typing import Any
 
@@ -18,14 +18,24 @@ import msgspec
 
 from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
-from gateway.metering.arguments.joined_tables import JoinedTables, holds_source, is_column, is_handle
+from gateway.metering.arguments.joined_tables import JoinedTables, is_column, is_handle
+from gateway.metering.arguments.source_texts import continues_query, leaves_sheet, names_source
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
-from gateway.metering.arguments.strings import SCALARS, StringCollector, begins_as_container
+from gateway.metering.arguments.strings import SCALARS, StringCollector
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
-from gateway.metering.vocabulary.arguments import FILE_ARGUMENTS, OPERATION_ARGUMENTS, PUBLISH_WORDS, WRITTEN_ARGUMENTS
+from gateway.metering.vocabulary.arguments import (
+    ENTITY_PATH_ARGUMENTS,
+    FILE_ARGUMENTS,
+    OPERATION_ARGUMENTS,
+    PROSE_ARGUMENTS,
+    PUBLISH_WORDS,
+    SHEET_ARGUMENTS,
+    SOURCE_PARENTS,
+    WRITTEN_ARGUMENTS,
+)
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
@@ -38,6 +48,7 @@ _QUERY_WRITE_WORD = re.compile(
 """Writes in other languages: control commands of KQL, commands of SPL, functions of Flux, clauses of Cypher."""
 _READ_METHODS = ("GET", "HEAD")
 _WRITING_ARGUMENTS = WRITTEN_ARGUMENTS | OPERATION_ARGUMENTS
+_ENTITY_PATH = re.compile(r"\b[A-Za-z_]\w{0,62}/[A-Za-z_$]")
 
 
 class ParsedArguments(msgspec.Struct, frozen=True):
@@ -84,8 +95,13 @@ class _TableNames:
         self._may_extend = statements.may_extend
         self._tool = tool
         self._has_table = bool(self.named)
+        names = {name for name, _ in self.others}
+        self._has_collection = "collection" in names
+        self._has_sheet = not SHEET_ARGUMENTS.isdisjoint(names)
         if self._has_table:
-            self.declared.add_joined(JoinedTables(tool, self.strings.watched, {name for name, _ in self.others}))
+            self.declared.add_joined(JoinedTables(tool, self.strings.watched, names))
+        elif not self.analyses and (sources := self._sources_of_queries(names)):
+            self.declared.add_joined(JoinedTables(tool, sources, names))
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -94,6 +110,14 @@ class _TableNames:
             return ()
         in_sql = (tables for one in self.known for tables in (one.read, one.written, one.named))
         return tuple(sorted(declared.tables.union(declared.written, declared.possible, *in_sql)))
+
+    def _sources_of_queries(self, names: Set[str]) -> list[tuple[str, str, Any]]:
+        """Return the arguments `from` of queries that are written as objects, such as `{select: […], from: …}`."""
+        return [
+            (parent, name, value)
+            for parent, name, value in self.strings.watched
+            if name == "from" and (parent in SOURCE_PARENTS or "select" in names)
+        ]
 
     @property
     def is_exhaustive(self) -> bool:
@@ -109,7 +133,9 @@ class _TableNames:
     def _has_handle(self) -> bool:
         has_query = bool(self.analyses)
         return any(
-            is_handle(self._tool, name, has_query=has_query) and not is_column(self._tool, parent)
+            is_handle(self._tool, name, has_query=has_query)
+            and not is_column(self._tool, parent)
+            and not (parent == "query" and self._has_collection)  # a filter
             for parent, name, value in self.strings.watched
             if value not in (None, "", False)
         )
@@ -118,9 +144,20 @@ class _TableNames:
         """Return True if a string that is no query may reach a table that nothing names."""
         if may_hold_sql(name, value):
             return True
-        if value not in self.strings.containers and (begins_as_container(value) or self._may_extend(value)):
+        if value in self.strings.containers:
+            return False
+        is_prose = name in PROSE_ARGUMENTS and is_writing_tool(self._tool)
+        if names_source(value, is_prose=is_prose) or self._may_extend(value):
             return True
-        return self._has_table and holds_source(value)
+        if not is_prose and rest_requests.is_request_text(value):
+            return True
+        if self._has_sheet and (value[:1] == "=" or "formula" in name) and leaves_sheet(value):
+            return True
+        return self._has_table and (
+            continues_query(value)
+            or rest_requests.holds_options(value)
+            or (name in ENTITY_PATH_ARGUMENTS and _ENTITY_PATH.search(value) is not None)
+        )
 
     @property
     def certain(self) -> tuple[str, ...] | None:
@@ -165,7 +202,7 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
             return True
         if len(value) < MIN_STATEMENT:
             continue
-        if _WRITE_WORD.search(value[:MAX_SQL_CHARACTERS].lower()):
+        if "/_" in value or _WRITE_WORD.search(value[:MAX_SQL_CHARACTERS].lower()):  # `POST /orders/_doc`
             return True
         is_query = "(" in value or "|" in value or value.lstrip()[:1] == "."
         if is_query and _QUERY_WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):

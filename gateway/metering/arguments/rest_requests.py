@@ -1,13 +1,17 @@
-"""HTTP requests among arguments: whether one writes, and the tables of an interface such as PostgREST or OData.
+"""HTTP requests among arguments: the tables in their paths, whether they write, and texts that may be parts of one.
 
-The arguments hold a method and a path: `{"method": "GET", "path": "/orders?select=id,items(name)&id=gt.5"}`. The first
-segment of the path is the table; relations in `select` are tables too.
+A request has a method and a path, as arguments or as a console text: `GET /orders/_search`. The table is
+
+- of PostgREST, the first segment; relations in `select` are tables too: `/orders?select=id,items(name)`;
+- of OData, each segment that is an entity set or a relation, and what is expanded: `/Orders(1)/Items?$expand=Product`;
+- of Elasticsearch, the segment before the endpoint: `/orders/_search`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 import msgspec
 
@@ -16,21 +20,60 @@ from gateway.metering.vocabulary.tools import tool_words
 
 _METHODS = {"get": False, "head": False, "post": True, "put": True, "patch": True, "delete": True}
 """HTTP methods, and True for those that write."""
-_TOOL_WORDS = word_set("postgrest odata")
+_INTERFACE_WORDS = word_set("postgrest odata")
 _REQUEST_WORDS = word_set("request api http rest endpoint")
 _PATH_ARGUMENTS = ("path", "endpoint", "url", "uri", "route")
-_QUERY_WORDS = word_set("search query find filter list graphql rpc execute sql aggregate count read get batch run")
+_QUERY_WORDS = word_set(
+    "search msearch query find filter list graphql rpc execute sql aggregate count read get mget batch run"
+)
 _WORD = re.compile(r"[a-z]+")
-_PATH = re.compile(r"/?(?:rest/v\d/)?([a-z_]\w{0,62})(?:\((?:'?[\w-]{1,64}'?)\))?(?:\?(.{0,2000}))?\Z", re.IGNORECASE)
+_MAX_PATH = 2_500
+"""Characters of a path; a longer one names no table."""
+_PREFIX = re.compile(
+    r"(?:https?://[^/?]{1,200})?/*+(?:(?:[\w.-]{1,40}/){0,5}?(?:rest/v\d|odata(?:/v\d(?:\.\d)?)?|data/v\d{1,2}\.\d)/)?"
+)
+_INDEX = re.compile(r"([^/_][^/]*)/_[a-z]")
+_ENTITY = r"[a-z_]\w{0,62}(?:\([^()/]{0,80}\))?"
+_ENTITIES = re.compile(rf"({_ENTITY}(?:/{_ENTITY}){{0,4}})(?:/\$\w{{1,20}})?\Z", re.IGNORECASE)
+_KEY = re.compile(r"\([^()]*\)")
 _FILTER = re.compile(
-    r"(?:^|&)(?:\$?select=|\$filter=|\$expand=|\w{1,63}=(?:not\.)?(?:eq|neq|gte?|lte?|i?like|in|is)\.)"
+    r"(?:^|&)(?:\$?select=|\$(?:filter|expand|top)=|\w{1,63}=(?:not\.)?(?:eq|neq|gte?|lte?|i?like|in|is)\.)"
 )
 _SELECT = re.compile(r"(?:^|&)select=([^&]*)")
 _RELATION = re.compile(r"(?<![\w.])(\w{1,63})(?:!\w{1,63})?\((?!\))")
+_EXPAND = re.compile(r"\$expand=([^&]*)")
+_OTHER_OPTION = re.compile(r"\$(?!expand)\w{1,20}=[^;)&]*")
+_EXPANDED = re.compile(r"(?:\A|[,/=])\s*([A-Za-z_]\w{0,62})")
+_METHOD = "GET|POST|PUT|DELETE|HEAD|PATCH"
+_CONSOLE_START = re.compile(rf"(?:\s*#[^\n]*\n)*\s*({_METHOD})[ \t]+(/?[^\s]*/_[a-z]\S*)", re.IGNORECASE)
+_CONSOLE = re.compile(
+    rf"(?:\A|[\n\r])[ \t]*(?:(?:{_METHOD})[ \t]+[\w.,*<>/?_$-]\S*|(?i:{_METHOD})[ \t]+(?:[/_]\S*|\S{{0,200}}/_\S*))"
+    r"[ \t]*(?:[\n\r{]|HTTP/|\Z)"
+)
+_ENDPOINT = re.compile(
+    r"(?:\A|/)(?:_(?:m?search|async_search|mget|count|doc|source|sql|eql|esql|query|bulk|update|reindex|update_by_query|"
+    r"delete_by_query|m?termvectors|terms_enum|field_caps|explain|cat|mapping|all_docs|find|design|view|changes)"
+    r"|\$(?:batch|count|crossjoin|entity|all|ref|links|value|root|it))(?![\w-])"
+)
+"""A path of Elasticsearch, CouchDB or OData."""
+_ENTITY_RELATION = re.compile(r"\w\([^()\s]{1,80}\)/[A-Za-z$]")
+_OPTION = re.compile(
+    r"(?:\A|[?&;])\s*\$?(?:expand|apply|compute|embed(?:ded|s)?|includes?|populate|joins?|union|lookup|with|relations?)"
+    r"\s*(?:\[[^=&]{0,80})?=\s*[^&\s]",
+    re.IGNORECASE,
+)
+_SELECT_OPTION = re.compile(r"(?:\A|[?&;])\s*\$?select\s*=([^&]*)", re.IGNORECASE)
+_AGGREGATE = re.compile(r"\b(?:count|\w{1,63}\.(?:sum|avg|min|max|count))\(\)")
+_NAVIGATION = re.compile(
+    r"\b\w{1,63}/(?:any|all)\s*\(|\b[A-Za-z_]\w{0,62}/\w{1,63}\s+(?:eq|ne|gt|ge|lt|le|in)\b|[\w)]/\$count\b|\$root/"
+)
+_MAX_ESCAPES = 200
+"""Characters of a text that are percent-encoded; one with more is not read."""
+_MAX_DECODING = 3
 
 
 class RestRequest(msgspec.Struct, frozen=True):
-    """The tables of a request, and whether it writes the first."""
+    """The tables of a request, and whether it writes the first. A request may reach others as well."""
 
     tables: tuple[str, ...]
     is_write: bool
@@ -38,16 +81,32 @@ class RestRequest(msgspec.Struct, frozen=True):
 
 def read(tool: str, values: Mapping[str, str]) -> RestRequest | None:
     """Return the request among arguments (normalized names); `None` if there is none."""
-    is_write = _METHODS.get(_method(values))
-    path = values.get("path") or values.get("endpoint") or ""
-    if is_write is None or not (match := _PATH.match(path)):
-        return None
-    table, query = match[1], match[2] or ""
-    if _TOOL_WORDS.isdisjoint(tool_words(tool)) and not _FILTER.search(query):
-        return None
+    is_of_interface = not _INTERFACE_WORDS.isdisjoint(tool_words(tool))
+    method, path = _method(values), _path(values)
+    if method not in _METHODS or not path:
+        found = next(filter(None, (_CONSOLE_START.match(value, 0, _MAX_PATH) for value in values.values())), None)
+        if found is None:
+            return RestRequest((), is_write=False) if is_of_interface and path else None
+        method, path = found[1].lower(), found[2]
+    names = _tables(path, is_of_interface=is_of_interface) if len(path) <= _MAX_PATH else []
+    return RestRequest(tuple(name.lower() for name in names), _is_write(method, path))
+
+
+def _tables(path: str, *, is_of_interface: bool) -> list[str]:
+    path, _, query = unquote(path).partition("?")
+    path = path[_PREFIX.match(path).end() :].rstrip("/")  # type: ignore[union-attr]
+    if (index := _INDEX.match(path)) is not None:
+        return index[1].split(",")
+    if (entities := _ENTITIES.match(path)) is None:
+        return []
+    names = _KEY.sub("", entities[1]).split("/")
+    has_key = "(" in path or "$" in path
+    if not (is_of_interface or has_key or _FILTER.search(query)) or (len(names) > 1 and not has_key):
+        return []
     select = _SELECT.search(query)
-    relations = _RELATION.findall(select[1]) if select else []
-    return RestRequest((table.lower(), *(name.lower() for name in relations)), is_write)
+    expand = _EXPAND.search(_OTHER_OPTION.sub("", query))
+    names += _RELATION.findall(select[1]) if select else []
+    return names + (_EXPANDED.findall(expand[1]) if expand else [])
 
 
 def is_request(tool: str) -> bool:
@@ -57,12 +116,44 @@ def is_request(tool: str) -> bool:
 
 def is_write(values: Mapping[str, str]) -> bool:
     """Return True if the arguments (normalized names) hold an HTTP request that writes; a `POST` may be a query."""
-    method = _method(values)
-    path = next((values[name] for name in _PATH_ARGUMENTS if values.get(name)), "")
-    if not path or not _METHODS.get(method):
+    path = _path(values)
+    return bool(path) and _is_write(_method(values), path)
+
+
+def _is_write(method: str, path: str) -> bool:
+    if not _METHODS.get(method):
         return False
     return method != "post" or _QUERY_WORDS.isdisjoint(_WORD.findall(path[:500].lower()))
 
 
 def _method(values: Mapping[str, str]) -> str:
     return (values.get("method") or values.get("httpmethod") or "").lower()
+
+
+def _path(values: Mapping[str, str]) -> str:
+    return next((values[name] for name in _PATH_ARGUMENTS if values.get(name)), "")
+
+
+def is_request_text(text: str) -> bool:
+    """Return True for a console text, and for the path of a request that names its tables."""
+    has_path = "/" in text or text[:1] in ("_", "$")
+    if has_path and (_ENDPOINT.search(text) or (_ENTITY_RELATION.search(text) and not any(map(str.isspace, text)))):
+        return True
+    return _CONSOLE.search(text) is not None
+
+
+def holds_options(text: str) -> bool:
+    """Return True for options of a request that bring in another table: `select=*,other(*)`, `orders/any(…)`."""
+    if text.count("%") > _MAX_ESCAPES:
+        return True
+    for _ in range(_MAX_DECODING):
+        if "%" not in text:
+            break
+        text = unquote(text)
+    if "/" in text and _NAVIGATION.search(text):
+        return True
+    if "=" not in text:
+        return False
+    return _OPTION.search(text) is not None or any(
+        "(" in _AGGREGATE.sub("", selected) or "/" in selected for selected in _SELECT_OPTION.findall(text)
+    )

@@ -58,6 +58,7 @@ _TABLE_IN_EXPRESSION = re.compile(
 
 _EMBEDDED = re.compile(r"[\w\"]\s*\(\s*[*\"a-z_]", re.IGNORECASE)
 """A call, or another table embedded by PostgREST."""
+_IN_OR_CALL = re.compile(r"\(|\bin\s", re.IGNORECASE)
 
 MAX_TEXTS_TOLD = 8
 """Texts of a call whose language is told by the text itself; later ones are no queries, unless names tell it."""
@@ -184,6 +185,13 @@ def may_hold_sql(name: str, value: str) -> bool:
     """Return True if a text may be a statement or reach tables as part of one, or is a pipeline as text."""
     if len(value) > sql_cache.MAX_SQL_CHARACTERS:
         return True
+    if (name in CONDITION_ARGUMENTS and _IN_OR_CALL.search(value)) or (
+        name in SELECTING_ARGUMENTS and _EMBEDDED.search(value)
+    ):
+        start = "SELECT 1 WHERE" if name in CONDITION_ARGUMENTS else "SELECT"
+        part = sql_cache.analyze(f"{start} {value}")
+        if part is None or not part.is_exhaustive or part.named:
+            return True
     if len(value) < MIN_STATEMENT:
         # Too short to name a table, but a statement like `BEGIN` is executed all the same.
         is_sql = "sql" in name or (name in SQL_ARGUMENTS and _STATEMENT_START.match(value) is not None)
@@ -191,10 +199,6 @@ def may_hold_sql(name: str, value: str) -> bool:
     text = value.lower()
     if ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES)):
         return True
-    if (name in CONDITION_ARGUMENTS and "(" in value) or (name in SELECTING_ARGUMENTS and _EMBEDDED.search(value)):
-        start = "SELECT 1 WHERE" if name in CONDITION_ARGUMENTS else "SELECT"
-        part = sql_cache.analyze(f"{start} {value}")
-        return part is None or not part.is_exhaustive or bool(part.named)
     if "<entity" in text or "<link-entity" in text:
         return True  # FetchXML
     is_possible = ("(" in text and ("from" in text or "table" in text)) or any(word in text for word in _SET_OPERATIONS)

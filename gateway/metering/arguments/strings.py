@@ -6,13 +6,12 @@ Bounded: `MAX_ARGUMENT_STRINGS` strings, `MAX_ARGUMENT_LEVELS` levels.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.metering.arguments.joined_tables import is_watched
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
-from gateway.metering.vocabulary.arguments import MEMBER_ARGUMENTS, STAGE_ARGUMENTS
+from gateway.metering.vocabulary.arguments import KEYED_ARGUMENTS, MEMBER_ARGUMENTS, STAGE_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
 MAX_ARGUMENT_LEVELS = 6
@@ -21,11 +20,6 @@ MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINER_STARTS = ("{", "[")
-_RELAXED_JSON = re.compile(
-    r"[\s\ufeff(]*+(?:(?:/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*/|//[^\n]*\n)[\s\ufeff(]*+)*"
-    r"(?:\{|\[[\s\ufeff]*+[\[{'\"/])"
-)
-"""The beginning of an object or of a list, also in JSON5: after comments, in parentheses."""
 
 
 class StringCollector:
@@ -56,8 +50,11 @@ class StringCollector:
             for inner in value:
                 self._add_bounded(inner, name, parent, depth)
         else:
+            kind = KEYED_ARGUMENTS.get(name)
             for key, inner in value.items():
                 member = normalize_name(str(key))
+                if kind is not None and isinstance(inner, (Mapping, list)):
+                    self._add_bounded(str(key), kind, "", depth)
                 if is_watched(member):
                     read = parse_container(inner) if isinstance(inner, str) else None
                     self.watched.append((name, member, inner if read is None else read))
@@ -83,11 +80,6 @@ def parse_container(text: str) -> Any:
         return [json.loads(line, object_pairs_hook=_object) for line in lines if line.strip()] or None
     except (ValueError, RecursionError):
         return None
-
-
-def begins_as_container(text: str) -> bool:
-    """Return True if a text begins as a JSON object or array; if it is none, it may be JSON5."""
-    return _RELAXED_JSON.match(text, 0, MAX_SQL_CHARACTERS) is not None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A function that neither is listed here nor is known to the parser may be user-de
 
 from __future__ import annotations
 
+from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from gateway.metering.vocabulary.names import word_set
@@ -24,23 +25,20 @@ _ROW_GENERATORS = word_set(
     "openjson numbers values"
 )
 _OTHER_PURE = word_set(
-    "age approxpercentile arrayappend arraycat arrayfill arraylength arraylower arrayndims arrayposition arrayprepend "
-    "arrayremove arrayupper bitlength btrim cardinality changes clocktimestamp convertfrom convertto datebin decode "
-    "digest encode formattype gcd getbit getbyte histogram isfinite isjson jsonarrayelement jsonarraylength jsonb "
-    "jsonbagg jsonbarraylength jsonbbuildarray jsonbbuildobject jsonbobjectagg jsonbpretty jsonbset jsonbstripnulls "
-    "jsonbtypeof jsonbuildarray jsonbuildobject jsonobjectagg jsonquote jsonset jsonstripnulls jsontypeof jsonvalid "
-    "julianday justifydays justifyhours lcm likelihood likely listaggregate listdistinct listextract listfilter "
-    "listreduce listtransform listunique makesettime maketimestamptz maketz mapentries mapfromentries overlaps "
-    "plaintotsquery printf quote quoteident quoteliteral quotenullable regexpmatch regexpsplittoarray rowtojson "
-    "sha224 sha384 similarity starea starealocal stasbinary stasewkb stasewkt stasgeojson stastext statementtimestamp "
-    "stazimuth stboundary stbuffer stcentroid stcontains stconvexhull stcoveredby stcovers stcrosses stdifference "
-    "stdisjoint stdistance stdistancesphere stdwithin stenvelope stequals stflip stgeogfromtext stgeogpoint stgeohash "
-    "stgeomfromgeojson stgeomfromtext stgeomfromwkb stintersection stintersects stisvalid stlength stlinestring "
-    "stmakeenvelope stmakeline stmakepoint stmakepolygon stoverlaps stperimeter stpoint stpointfromtext stringtoarray "
-    "strtojson structextract structinsert structpack stsetsrid stsimplify stsrid stsymdifference sttouches "
-    "sttransform stunion stwithin stx stxmax stxmin sty stymax stymin stz timebucket timebucketgapfill timeofday "
-    "toascii tojsonb tojsonstring tosecond total totsquery totsvector transactiontimestamp tsrank tsrankcd unixepoch "
-    "unlikely uuidgeneratev4 weekday widthbucket wordsimilarity zeroblob"
+    "age arrayfill arraylower arrayndims arrayupper cardinality changes clocktimestamp convertfrom convertto digest "
+    "formattype gcd getbyte isfinite isjson jsonarrayelement jsonarraylength jsonb jsonbagg jsonbarraylength "
+    "jsonbbuildarray jsonbbuildobject jsonbpretty jsonbset jsonbstripnulls jsonbtypeof jsonbuildarray jsonbuildobject "
+    "jsonquote jsontypeof jsonvalid julianday lcm likelihood likely listaggregate listextract listreduce listunique "
+    "makesettime maketimestamptz maketz mapentries overlaps plaintotsquery printf quote quoteident quoteliteral "
+    "quotenullable regexpmatch regexpsplittoarray rowtojson sha224 starea starealocal stasbinary stasewkb stasewkt "
+    "stasgeojson stastext statementtimestamp stazimuth stboundary stbuffer stcentroid stcontains stconvexhull "
+    "stcoveredby stcovers stcrosses stdifference stdisjoint stdistancesphere stdwithin stenvelope stequals stflip "
+    "stgeogfromtext stgeogpoint stgeohash stgeomfromgeojson stgeomfromtext stgeomfromwkb stintersection stintersects "
+    "stisvalid stlength stlinestring stmakeenvelope stmakeline stmakepolygon stoverlaps stperimeter stpointfromtext "
+    "strtojson structinsert stsetsrid stsimplify stsrid stsymdifference sttouches sttransform stunion stwithin stx "
+    "stxmax stxmin sty stymax stymin stz timebucketgapfill timeofday toascii tojsonb tosecond total totsquery "
+    "totsvector transactiontimestamp tsrank tsrankcd unixepoch unlikely uuidgeneratev4 weekday wordsimilarity "
+    "zeroblob"
 )
 """Functions that read nothing but their arguments, and that the parser does not know."""
 _READING = word_set(
@@ -64,6 +62,8 @@ def _known_to_parser() -> frozenset[str]:
 
 
 _PURE = _OTHER_PURE | _known_to_parser()
+READING_TYPES = tuple({type_ for name, type_ in exp.FUNCTION_BY_NAME.items() if _normalize(name) in _READING})
+"""The types of the functions in `_READING` in parsed statements."""
 
 
 def reads_files(name: str) -> bool:

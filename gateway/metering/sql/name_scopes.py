@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from gateway.metering.sql.nodes import Nodes
+
 
 def is_cte(table: exp.Table | exp.Column) -> bool:
     """Return True if a `WITH` clause in scope at `table` defines its name, in some engine."""
@@ -69,23 +71,23 @@ def _definition_in(with_: exp.With, name: str, inside: exp.Expr) -> tuple[exp.Ex
     return None
 
 
-def possible_tables(statement: exp.Expr) -> Iterator[str]:
+def possible_tables(nodes: Nodes) -> Iterator[str]:
     """Yield names that are tables in some engines, and columns in others.
 
     They are in `x IN name` (ClickHouse, SQLite), `x IN (name)` (ClickHouse), `CROSS APPLY name`, and arguments of
     `FLATTEN`, and of `UNNEST` if no table is before it.
     """
-    for node in statement.find_all(exp.In):
+    for node in nodes.of(exp.In):
         listed = node.expressions
         name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
         if isinstance(name, exp.Column) and not is_cte_everywhere(name):
             yield ".".join(part.name for part in name.parts).lower()
-    for lateral in statement.find_all(exp.Lateral):
+    for lateral in nodes.of(exp.Lateral):
         if isinstance(lateral.this, exp.Identifier | exp.Column | exp.Dot):
             yield lateral.this.sql().lower()
-    for function in statement.find_all(exp.Unnest, exp.Explode, exp.Flatten):
+    for function in nodes.of(exp.Unnest, exp.Explode, exp.Flatten):
         if isinstance(function, exp.Unnest) or _is_source(function):
-            yield from _unqualified_names(function, statement)
+            yield from _unqualified_names(function, nodes)
 
 
 def _is_source(function: exp.Expr) -> bool:
@@ -108,10 +110,10 @@ def _follows_table(function: exp.Expr) -> bool:
     return False
 
 
-def _unqualified_names(function: exp.Expr, statement: exp.Expr) -> Iterator[str]:
+def _unqualified_names(function: exp.Expr, nodes: Nodes) -> Iterator[str]:
     """Yield the names among the arguments of a function that are not columns of a table in the statement."""
     follows_table = isinstance(function, exp.Unnest) and _follows_table(function)
-    aliases = {one.alias_or_name.lower() for one in statement.find_all(exp.Table, exp.Subquery, exp.CTE)}
+    aliases = {one.alias_or_name.lower() for one in nodes.of(exp.Table, exp.Subquery, exp.CTE)}
     for column in function.find_all(exp.Column):
         inside = next(one for one in _ancestors(column) if one is function or isinstance(one, exp.Query))
         parts = [part.name.lower() for part in column.parts]

@@ -1,6 +1,6 @@
 """Finds the tables that SQL reads and writes, with `sqlglot`.
 
-Only this module and `name_scopes` import `sqlglot`. They are imported with the first statement, and its logger is
+Only this module and those that it imports use `sqlglot`. They are imported with the first statement, and its logger is
 disabled.
 
 The dialect is unknown: several are tried. Statements that `sqlglot` does not parse (`EXPLAIN`, `SHOW`, `DESCRIBE`,
@@ -23,6 +23,7 @@ from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql import functions
 from gateway.metering.sql.macros import expand, has_macros, without_placeholders
 from gateway.metering.sql.name_scopes import is_cte, is_cte_everywhere, possible_tables
+from gateway.metering.sql.nodes import Nodes
 from gateway.metering.table_names import normalize_table
 
 logging.getLogger("sqlglot").disabled = True  # it logs statements, which may contain secrets
@@ -156,12 +157,15 @@ def _analyze(statements: list[exp.Expr]) -> QueryAnalysis | None:
     written: set[str] = set()
     possible: set[str] = set()
     is_exhaustive = True
+    rows: set[bool] = set()
     for statement in statements:
-        is_exhaustive = is_exhaustive and not _reaches_more(statement)
+        nodes = Nodes(statement)
+        rows.add(_returns_rows(statement, nodes))
+        is_exhaustive = is_exhaustive and not _reaches_more(statement, nodes)
         if isinstance(statement, _SESSION):
             continue
-        targets, returned = _targets(statement)
-        for table in statement.find_all(exp.Table):
+        targets, returned = _targets(nodes)
+        for table in nodes.of(exp.Table):
             if _is_misread(table):
                 return None
             names = _names(table)
@@ -172,11 +176,10 @@ def _analyze(statements: list[exp.Expr]) -> QueryAnalysis | None:
             is_target = id(table) in targets
             written.update(names if is_target else ())
             read.update(names if not is_target or id(table) in returned else ())
-        possible.update(possible_tables(statement))
-        is_exhaustive = is_exhaustive and _calls_only_known_functions(statement)
+        possible.update(possible_tables(nodes))
+        is_exhaustive = is_exhaustive and _calls_only_known_functions(nodes)
     if len(read) + len(written) > MAX_SQL_TABLES:
         return None
-    rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None
     return QueryAnalysis(
         tuple(sorted(read)),
@@ -194,32 +197,32 @@ _CONNECTIONS = frozenset({"CONNECTION", "UNION", "DATA_DIRECTORY"})
 _TABLE_KINDS = frozenset({"TABLE", "VIEW", "INDEX"})
 
 
-def _reaches_more(statement: exp.Expr) -> bool:
+def _reaches_more(statement: exp.Expr, nodes: Nodes) -> bool:
     """Return True if a statement reaches more than the tables that it names.
 
     It changes the meaning of names in later statements, reads or writes files, or changes dependent tables, or objects
     other than tables.
     """
-    if isinstance(statement, exp.Set | exp.Use | exp.Copy) or statement.find(exp.LocationProperty) is not None:
+    if isinstance(statement, exp.Set | exp.Use | exp.Copy) or nodes.has(exp.LocationProperty):
         return True
-    if any(str(one.this).upper() in _CONNECTIONS for one in statement.find_all(exp.Property)):
+    if any(str(one.this).upper() in _CONNECTIONS for one in nodes.of(exp.Property)):
         return True
     if isinstance(statement, exp.Create | exp.Drop | exp.Alter) and str(statement.args.get("kind")) not in _TABLE_KINDS:
         return True
     return "CASCADE" in (str(statement.args.get("option")).upper(), "CASCADE" if statement.args.get("cascade") else "")
 
 
-def _returns_rows(statement: exp.Expr) -> bool:
+def _returns_rows(statement: exp.Expr, nodes: Nodes) -> bool:
     if isinstance(statement, _WRITES):
         return bool(statement.args.get("returning"))
-    return isinstance(statement, _ROWS) and statement.find(exp.Into) is None
+    return isinstance(statement, _ROWS) and not nodes.has(exp.Into)
 
 
-def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
+def _targets(nodes: Nodes) -> tuple[set[int], set[int]]:
     """Return the ids of the nodes of tables that are written, and of those whose rows are returned (`RETURNING`)."""
     targets: set[int] = set()
     returned: set[int] = set()
-    for node in statement.find_all(*_WRITES, *_CHANGES, exp.Into):
+    for node in nodes.of(*_WRITES, *_CHANGES, exp.Into):
         listed = [*node.args.get("tables", ()), *node.expressions] if isinstance(node, _DROPPING) else []
         if isinstance(node, exp.Delete):
             listed = list(node.args.get("tables") or ())
@@ -271,20 +274,16 @@ def _is_misread(table: exp.Table) -> bool:
     return bool(alias.columns) if alias.this is None else not isinstance(alias.this, exp.Identifier)
 
 
-def _calls_only_known_functions(statement: exp.Expr) -> bool:
+def _calls_only_known_functions(nodes: Nodes) -> bool:
     """Return True if each function is known to read its arguments only; `_names` judges those in place of a table."""
-    misread = (one.this for one in statement.find_all(exp.Aliases))  # `in(x, t)` of ClickHouse
-    if statement.find(exp.Command) is not None or any(isinstance(one, exp.Column) for one in misread):
+    misread = (one.this for one in nodes.of(exp.Aliases))  # `in(x, t)` of ClickHouse
+    if nodes.has(exp.Command) or any(isinstance(one, exp.Column) for one in misread):
         return False
-    rows = (call.this for call in statement.find_all(exp.TableFromRows))
+    rows = (call.this for call in nodes.of(exp.TableFromRows))
     return all(functions.generates_rows(_function_name(call)) for call in rows) and all(
         isinstance(call.parent, exp.Table) or functions.reads_arguments_only(_function_name(call))
-        for call in statement.find_all(exp.Func)
-        if not isinstance(call, _OPERATORS)
+        for call in nodes.of(exp.Anonymous, exp.AnonymousAggFunc, *functions.READING_TYPES)
     )
-
-
-_OPERATORS = (exp.Connector, exp.Case, exp.Cast, exp.Array, exp.Struct)
 
 
 def _function_name(call: exp.Expr) -> str:

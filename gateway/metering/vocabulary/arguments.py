@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.metering.vocabulary.names import word_set
+from gateway.metering.vocabulary.names import word_list, word_set
 
 INDEX_ARGUMENTS = word_set(
     "index indexname indices indexuid indexid indexes targetindex indexpattern indexpatterns datastream datastreamname"
@@ -59,7 +59,7 @@ NOT_OBJECT_TYPES = word_set(
     "table tables view views index indexes function functions procedure procedures sequence sequences trigger triggers "
     "schema schemas database databases materialized_view column columns constraint file files folder directory blob "
     "tree commit tag all any object type dashboard dashboards visualization lens map config card question chart report "
-    "search query page block user group role folder alert rule connector space"
+    "search query page block user group role folder alert rule connector space item items board boards"
 )
 """Types of the objects of a database, a file system or an application, which are no records of a CRM."""
 
@@ -84,6 +84,7 @@ ARGUMENTS_BY_TOOL_WORDS = (
     (TOPIC_ARGUMENTS, BROKER_WORDS),
     (STREAM_ARGUMENTS, STREAM_WORDS),
     (word_set("streamname"), word_set("log logs search")),
+    (word_set("out"), word_set("mapreduce reduce")),
 )
 """Arguments that name a table only of tools with one of the words: labels of nodes do, labels of issues do not."""
 
@@ -113,12 +114,30 @@ MEMBER_ARGUMENTS = {
     ("$out", "coll"): "targettable",
     ("indexes", "name"): "index",
     ("collections", "name"): "collection",
+    ("collection", "name"): "collection",
     ("tables", "name"): "table",
+    ("table", "name"): "table",
+    **{
+        (command, verb): kind
+        for command in ("command", "runcommand", "dbcommand", "cmd")
+        for kind, verbs in (
+            ("collection", "find aggregate count distinct mapreduce collstats listindexes validate"),
+            ("targettable", "insert update delete findandmodify drop create createindexes dropindexes"),
+        )
+        for verb in word_list(verbs)
+    },
 }
-"""(argument, member) of stages of an aggregation pipeline and of lists, and the name that the member is treated as."""
+"""(argument, member) of stages of an aggregation pipeline, of lists and of commands of MongoDB, and the name that the
+member is treated as."""
+
+KEYED_ARGUMENTS = {"requestitems": "table", "tables": "table", "collections": "collection"}
+"""Arguments whose members have the names of tables, if the members hold more than a text, and their kind."""
 
 STAGE_ARGUMENTS = {"$unionwith": "collection", "$out": "targettable", "$merge": "targettable"}
 """Stages of an aggregation pipeline whose value may be a name, and the name that they are treated as."""
+
+SOURCE_STAGES = frozenset(parent for parent, _ in MEMBER_ARGUMENTS if parent[0] == "$") | STAGE_ARGUMENTS.keys()
+"""Stages that name a collection; members of other operators are fields."""
 
 SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema", "dataset", "datasetid", "datasetname")
 SQL_ARGUMENTS = word_set(
@@ -137,11 +156,19 @@ FIELD_ARGUMENTS = word_set("fields columns attributes properties")
 """Arguments with a list of fields to return."""
 SELECTING_ARGUMENTS = FIELD_ARGUMENTS | word_set("select")
 """Arguments with fields, in which PostgREST embeds other tables: `id, orders(total)`."""
+ENTITY_PATH_ARGUMENTS = word_set("select $select orderby $orderby apply $apply compute $compute groupby")
+"""Arguments with fields, in which OData reaches other tables by paths: `orders/total`."""
+SOURCE_PARENTS = word_set("query structuredquery")
+"""Arguments around a `from` that names the source of a query."""
+PROSE_ARGUMENTS = word_set(
+    "note notes comment comments description content text message title subject summary reason markdown html"
+)
+"""Arguments of a writing tool with texts for people."""
 EXPANDING_ARGUMENTS = word_set("expand $expand")
 """Arguments with relations of OData, whose tables are not named."""
 RELATION_ARGUMENTS = EXPANDING_ARGUMENTS | word_set(
     "include includes included with embed embeds embedded populate preload prefetch eager eagerload withrelations "
-    "withrelated related relations relationships associations"
+    "withrelated related relations relationships associations navigation navigationproperty navigationproperties"
 )
 """Arguments beside a table with its relations, whose tables are not named."""
 RESULT_PARTS = word_set("documents metadatas embeddings distances uris data")
@@ -149,23 +176,27 @@ RESULT_PARTS = word_set("documents metadatas embeddings distances uris data")
 RELATION_PARTS = word_set("metadatas embeddings distances uris")
 """Those of `RESULT_PARTS` that no relation is called; one of them tells that the others are parts as well."""
 JOINED_MEMBERS = TABLE_ARGUMENTS | word_set(
-    "target source to from with name coll join joins union lookup model entity relation dataset left right view"
+    "target source to from with name coll join joins union lookup model entity relation dataset left right view "
+    "collectionid"
 )
 """Members of an object in an argument such as `joins` that name its table."""
 JOIN_MEMBERS = word_set(
     "type kind how on using lefton righton leftkey rightkey leftfield rightfield localfield foreignfield leftcolumn "
-    "rightcolumn localkey foreignkey as alias fields columns select limit"
+    "rightcolumn localkey foreignkey as alias fields columns select limit alldescendants"
 )
 """Other members of such an object; a text in them is a column, or compares columns."""
 ROW_ARGUMENTS = word_set("row rows record records values value data document documents doc item items")
 """Arguments of a writing tool with what is written."""
-FILTER_ARGUMENTS = word_set("filter filters where match $match term")
-"""Arguments with a filter, whose members are columns."""
+FILTER_ARGUMENTS = word_set(
+    "filter filters where match $match term terms condition conditions criteria predicate selector order orderby sort "
+    "sortby groupby set $set changes updates projection"
+)
+"""Arguments with a filter, an order or changes, whose members are columns."""
 HANDLE_ARGUMENTS = word_set(
     "scrollid scrollids pit pitid pointintime pointintimeid statementid statementhandle queryexecutionid "
     "queryexecutionids queryid queryhandle asyncqueryid asyncsearchid searchid searchjobid cursorid getmore "
     "resultsetid resulthandle operationhandle savedquery savedqueryid savedsearch savedsearchid namedquery "
-    "namedqueryid storedquery"
+    "namedqueryid storedquery storedprocedure procedure procedurename procname rpc searchtemplate searchtemplateid"
 )
 """Arguments that stand for a query that the server knows, which may read any table."""
 QUERY_HANDLE_ARGUMENTS = word_set("sid jobid executionid resultid")

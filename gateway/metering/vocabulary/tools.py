@@ -28,6 +28,8 @@ _RECORDS_OF_WRITES = word_set(
     "read export preview validate check run execute session connection"
 )
 """Words of a tool's name with which a verb may be part of a noun, or the tool may return rows as well."""
+_INDEXED = word_set("doc docs document documents record records vector vectors")
+"""Words after `index` with which it is a verb."""
 _READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
 _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
 _SCHEMA_WORDS = word_set("describe schema structure columns fields definition mapping mappings")
@@ -94,6 +96,8 @@ def is_sure_write(tool: str) -> bool:
     words = _words_in_order(tool)
     acting = [word for word in words if word not in _QUANTITIES]
     if acting[:1] == ["new"] and acting[-1][-1:] != "s":
+        return True
+    if acting[:1] == ["index"] and not _INDEXED.isdisjoint(acting[1:2]):
         return True
     is_write = not _SURE_WRITE_VERBS.isdisjoint(acting[:2] + acting[-1:])
     return is_write and _READ_VERBS.isdisjoint(words) and _RECORDS_OF_WRITES.isdisjoint(words)

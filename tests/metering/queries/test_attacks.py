@@ -1,4 +1,4 @@
-"""Arguments beside an allowed table that may reach another one."""
+"""Calls that may reach more than an allowed table, and harmless ones that look alike."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ from typing import Any
 
 import pytest
 
-from gateway.metering import tables_in_arguments
+from gateway.metering import parse_sql, tables_in_arguments
 from tests.metering.queries.attacks import (
     REACHING_ARGUMENTS,
+    REACHING_CALLS,
     REACHING_FILTERS,
     REACHING_PARTS,
     SAFE_ARGUMENTS,
+    SAFE_CALLS,
     SAFE_FILTERS,
     SAFE_PARTS,
+    SAFE_SQL,
+    SQL_ATTACKS,
 )
 
 
 def reaches_only_allowed(tool: str, arguments: dict[str, Any]) -> bool:
+    parse_sql(arguments)
     tables = tables_in_arguments(tool, arguments)
     return tables is not None and set(tables) == {"allowed"}
+
+
+def is_denied(tool: str, arguments: dict[str, Any]) -> bool:
+    parse_sql(arguments)
+    tables = tables_in_arguments(tool, arguments)
+    return tables is None or not set(tables) <= {"allowed"}
 
 
 @pytest.mark.parametrize("arguments", SAFE_ARGUMENTS)
@@ -69,3 +80,23 @@ def test_columns_of_a_row_to_write_are_no_sources() -> None:
 def test_parts_of_queries_beyond_a_bound_may_reach_any_table() -> None:
     parts = ["x in (1) or " * 100] * 8
     assert not reaches_only_allowed("kql_query", {"table": "allowed", "filters": parts})
+
+
+@pytest.mark.parametrize(("tool", "arguments"), SAFE_CALLS)
+def test_a_call_that_only_looks_like_an_attack_reaches_its_table_only(tool: str, arguments: dict[str, Any]) -> None:
+    assert reaches_only_allowed(tool, arguments)
+
+
+@pytest.mark.parametrize(("tool", "arguments"), REACHING_CALLS)
+def test_a_call_that_may_reach_another_table_is_seen(tool: str, arguments: dict[str, Any]) -> None:
+    assert is_denied(tool, arguments)
+
+
+@pytest.mark.parametrize("statement", SAFE_SQL)
+def test_a_statement_of_one_table_reaches_that_table_only(statement: str) -> None:
+    assert reaches_only_allowed("execute_sql", {"sql": statement})
+
+
+@pytest.mark.parametrize("statement", SQL_ATTACKS)
+def test_a_statement_that_reads_another_table_is_seen(statement: str) -> None:
+    assert is_denied("execute_sql", {"sql": statement})
