@@ -73,6 +73,8 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
             return message or count_embedded(text, depth, count_value) or UNKNOWN_COUNT
     if (message := _count_message(text, arguments)) is not None:
         return message
+    if _is_one_word(text, arguments):
+        return _confirmed_write(text, arguments) or UNKNOWN_COUNT
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
     if (inner := fenced_content(text) or tagged_content(text)) is not None:
@@ -87,6 +89,12 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
     ) is not None:
         return confirmed
     return found or UNKNOWN_COUNT
+
+
+def _is_one_word(text: str, arguments: ParsedArguments) -> bool:
+    """Return True if a text is a word that is no name of what a tool lists, no column and no value of a statement."""
+    is_word = text.isalnum() and text.isascii() and len(text) <= MAX_CONFIRMATION
+    return is_word and not arguments.returns_rows and not arguments.columns and not is_listing_tool(arguments.tool)
 
 
 def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
