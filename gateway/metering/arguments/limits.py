@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from gateway.metering.table_names import MAX_TABLE_NAME
@@ -17,7 +18,7 @@ MAX_LIMIT_ARGUMENTS = 64
 
 _PATH_ARGUMENTS = ("path", "endpoint", "url", "uri", "route", "resource")
 _PATH_ID = re.compile(r"/([\w-]{0,60}\d[\w-]{0,60})(?:\.json)?/?(?:\?.{0,2000})?\Z")
-_SQL_LIMIT = re.compile(r"\blimit\s+(\d{1,9})\s*;?\s*\Z", re.IGNORECASE)
+_SQL_LIMIT = re.compile(r"\blimit\s+(\d{1,9})\s*;?\s*\Z")
 _SQL_END = 64
 """Characters at the end of a statement in which its limit is sought."""
 
@@ -25,19 +26,27 @@ _SQL_END = 64
 def largest_result(arguments: Mapping[str, Any]) -> int | None:
     """Return the number of records that a call asks for at most; `None` if it sets no limit, or several."""
     found = set()
-    for name, value in list(arguments.items())[:MAX_LIMIT_ARGUMENTS]:
-        if type(value) is int and value > 0 and normalize_name(name) in LIMIT_ARGUMENTS:
-            found.add(value)
-        elif type(value) is str and ";" not in value[:-1] and (match := _SQL_LIMIT.search(value[-_SQL_END:])):
-            found.add(int(match.group(1)))
+    for name, value in islice(arguments.items(), MAX_LIMIT_ARGUMENTS):
+        if type(value) is int:
+            if value > 0 and normalize_name(name) in LIMIT_ARGUMENTS:
+                found.add(value)
+        elif type(value) is str and (number := _sql_limit(value)) is not None:
+            found.add(number)
     return found.pop() if len(found) == 1 else None
+
+
+def _sql_limit(text: str) -> int | None:
+    """Return the limit at the end of a single statement."""
+    end = text[-_SQL_END:].lower()
+    match = _SQL_LIMIT.search(end) if "limit" in end and ";" not in text[:-1] else None
+    return int(match.group(1)) if match is not None else None
 
 
 def ids(arguments: Mapping[str, Any]) -> frozenset[str]:
     """Return the values of the arguments that identify one entity each."""
     return frozenset(
         str(value)[:MAX_TABLE_NAME]
-        for name, value in list(arguments.items())[:MAX_LIMIT_ARGUMENTS]
+        for name, value in islice(arguments.items(), MAX_LIMIT_ARGUMENTS)
         if type(value) in (int, str) and normalize_name(name).endswith(ID_ENDINGS)
     )
 
