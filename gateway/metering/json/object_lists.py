@@ -113,6 +113,8 @@ class ObjectLists(ObjectOutcome):
             return None if custom and self._is_fact_sheet() else self._count_list(of_objects[0], *signs)
         if not custom and (is_listing_or_describing_tool(self._arguments.tool) or self._describes_a_table()):
             return self._count_columns()
+        if not custom and len(lists) == 1 and self._is_wrapper(only := next(iter(lists))):
+            return self._count_list(only, Sign.OTHER_LIST)
         return self._count_parallel_lists(custom, of_objects) if custom else None
 
     def _count_named_lists(self, names: list[str]) -> Count:

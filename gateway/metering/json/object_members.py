@@ -11,26 +11,22 @@ from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBE
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
     COMMON_MEMBERS,
     PAGE_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
-    TOTAL_MEMBERS,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
-    head_noun,
     is_describing_tool,
     is_fetching_tool,
     is_listed_thing,
     is_listing_tool,
     is_named_after_tool,
     is_searching_tool,
-    tool_words,
 )
 
 MAX_WRAPPERS = 5
@@ -52,10 +48,9 @@ class CountsParts(Protocol):
     def count_text(self, text: str, depth: int) -> Count: ...
 
 
+SURROUNDING_MEMBERS = WRAPPER_MEMBERS | SUMMARY_MEMBERS
 _IDS = ("ids", "keys", "uris", "urls")
 """Endings of the names of lists that stand for records."""
-_NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number")
-"""Members with the name of an entity."""
 _IDENTIFYING = frozenset(("id", "url", "title", "name", "key", "uuid", "uri", "path"))
 """Members with which a flat object is a record."""
 _ENTITY_MEMBERS = word_set(
@@ -184,45 +179,6 @@ class ObjectMembers:
         inner = (one for value in self._members.values() if isinstance(value, dict) for one in value.values())
         return any(isinstance(value, str) and value in strings for value in (*values, *inner))
 
-    def _is_entity(self) -> bool:
-        """Return True if an object is the one that the tool fetches by its id, so that a list in it is a property."""
-        if self._is_page_of_results():
-            return False
-        is_entity = objects.is_entity(self._members)
-        if not is_fetching_tool(self._arguments.tool):
-            ids = (self._members.get(name) for name in ("id", "key", "uuid", "number"))
-            return is_entity and not self._arguments.path_ids.isdisjoint(map(str, ids))
-        if is_entity:
-            return True
-        if not any(map(self._is_own_id, self._members)):
-            return False
-        if any(name not in WRAPPER_MEMBERS and not self._is_own_id(name) for name in self._scalars()):
-            return True
-        lengths = {length(value) for value in self._members.values() if isinstance(value, list)}
-        return any(type(total := self._members.get(name)) is int and total not in lengths for name in TOTAL_MEMBERS)
-
-    def _has_own_name(self) -> bool:
-        """Return True if an object repeats the name by which the tool fetches it, and has other values or lists."""
-        noun = head_noun(self._arguments.tool) if is_fetching_tool(self._arguments.tool) else ""
-        if not noun or self._is_page_of_results() or not self._members.keys().isdisjoint(ROW_MEMBERS):
-            return False
-        metadata = self._members.get("metadata")
-        if isinstance(metadata, dict) and any(metadata.get(name) in self._arguments.strings for name in _NAMES):
-            return True
-        lists = [name for name, value in self._members.items() if isinstance(value, list) and value]
-        named = [name for name in self._members if name.removeprefix(noun) in _NAMES or name == noun]
-        if any(name.startswith(noun) for name in lists) or not any(map(self._is_repeated, named)):
-            return False
-        return len(lists) > 1 or any(name not in WRAPPER_MEMBERS and name not in named for name in self._scalars())
-
-    def _is_own_id(self, name: str) -> bool:
-        """Return True if a member has the value of an id among the arguments and is the entity's: `id`, `order_id`."""
-        value = self._members[name]
-        if type(value) not in (int, str) or str(value) not in self._arguments.ids:
-            return False
-        ending = next((one for one in ID_ENDINGS if name.endswith(one)), None)
-        return ending is not None and name.removesuffix(ending) in {"", *tool_words(self._arguments.tool)}
-
     def _is_page_of_results(self) -> bool:
         """Return True if a list is a result rather than a property, by its name or by what describes the page."""
         members = self._members
@@ -269,6 +225,16 @@ class ObjectMembers:
         return all(
             other == name or other in WRAPPER_AND_ROW_MEMBERS or self._is_wrapper_member(other, value)
             for other, value in members.items()
+        )
+
+    def _holds_no_data(self, null: str) -> bool:
+        """Return True if all members except `null` surround records, or are objects of such members."""
+        return all(
+            SURROUNDING_MEMBERS.issuperset(map(normalize_name, value))
+            if isinstance(value, dict)
+            else self._is_wrapper_member(name, value)
+            for name, value in self._members.items()
+            if name != null
         )
 
     def _is_wrapper_member(self, name: str, value: Any) -> bool:

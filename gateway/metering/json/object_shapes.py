@@ -214,7 +214,7 @@ class ObjectShape(ObjectLists):
             if inner is None:
                 if self._states_none():
                     return self._under(name, self._counted(0, Sign.STATED_ZERO))
-                if not best.kind and self._is_wrapper(name) and len(members) == 1:
+                if not best.kind and self._holds_no_data(name):
                     best = self._under(name, Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,)))
             is_text = isinstance(inner, str) and (self._is_wrapper(name) or self._is_document(name, inner))
             if isinstance(inner, dict) or is_text:

@@ -178,7 +178,7 @@ def grouped_lists(values: list[Any]) -> tuple[str, int] | None:
 
 def is_entity(members: Members) -> bool:
     """Return True if an object has an id and further values of its own, so that a list in it is a property."""
-    is_identified = any(members.get(name) not in (None, 0, "") for name in ("id", "key", "uuid"))
+    is_identified = any(members.get(name) not in (None, 0, "") for name in ("id", "key", "uuid", "uid", "guid"))
     values = [name for name, value in members.items() if name not in WRAPPER_MEMBERS and not isinstance(value, list)]
     return is_identified and len(values) > 1 and "columns" not in members
 

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json.object_members import MAX_WRAPPERS, ObjectMembers
+from gateway.metering.json import objects
+from gateway.metering.json.object_members import MAX_WRAPPERS, SURROUNDING_MEMBERS, ObjectMembers
 from gateway.metering.json.objects import (
     ROW_LISTS,
     WRAPPER_AND_ROW_MEMBERS,
@@ -15,17 +16,26 @@ from gateway.metering.json.objects import (
     is_flat,
     length_of_columns,
 )
+from gateway.metering.json.partial_values import length
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind
+from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
     COUNT_MEMBERS,
     ENVELOPE_MEMBERS,
     ERROR_MEMBERS,
     ROW_MEMBERS,
+    TOTAL_MEMBERS,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
-from gateway.metering.vocabulary.tools import head_noun, is_fetching_tool, is_named_after_tool
+from gateway.metering.vocabulary.tools import (
+    head_noun,
+    is_fetching_tool,
+    is_named_after_tool,
+    is_writing_tool,
+    tool_words,
+)
 
 MAX_SHORT_VALUE = 300
 """Characters of a value that may be a message instead of data."""
@@ -51,6 +61,8 @@ _PENDING_ENDINGS = (
 )
 _ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
 _WRITTEN = word_set("created updated deleted inserted modified removed upserted saved")
+_NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number")
+"""Members with the name of an entity."""
 _MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
 
 
@@ -140,6 +152,56 @@ class ObjectOutcome(ObjectMembers):
             return False
         return members.keys() <= AFFECTED_MEMBERS | ENVELOPE_MEMBERS | COUNT_MEMBERS
 
+    def _is_entity(self) -> bool:
+        """Return True if an object is the one that the tool fetches by its id, so that a list in it is a property."""
+        if self._is_page_of_results():
+            return False
+        is_entity = objects.is_entity(self._members)
+        if not is_fetching_tool(self._arguments.tool):
+            ids = (self._members.get(name) for name in ("id", "key", "uuid", "number"))
+            return is_entity and not self._arguments.path_ids.isdisjoint(map(str, ids))
+        if is_entity:
+            return True
+        if not any(map(self._is_own_id, self._members)):
+            return False
+        if any(name not in WRAPPER_MEMBERS and not self._is_own_id(name) for name in self._scalars()):
+            return True
+        if any(map(self._is_own_object, self._members)) and any(map(self._is_head_id, self._members)):
+            return True
+        lengths = {length(value) for value in self._members.values() if isinstance(value, list)}
+        return any(type(total := self._members.get(name)) is int and total not in lengths for name in TOTAL_MEMBERS)
+
+    def _has_own_name(self) -> bool:
+        """Return True if an object repeats the name by which the tool fetches it, and has other values or lists."""
+        noun = head_noun(self._arguments.tool) if is_fetching_tool(self._arguments.tool) else ""
+        if not noun or self._is_page_of_results() or not self._members.keys().isdisjoint(ROW_MEMBERS):
+            return False
+        metadata = self._members.get("metadata")
+        if isinstance(metadata, dict) and any(metadata.get(name) in self._arguments.strings for name in _NAMES):
+            return True
+        lists = [name for name, value in self._members.items() if isinstance(value, list) and value]
+        named = [name for name in self._members if name.removeprefix(noun) in _NAMES or name == noun]
+        if any(name.startswith(noun) for name in lists) or not any(map(self._is_repeated, named)):
+            return False
+        return len(lists) > 1 or any(name not in WRAPPER_MEMBERS and name not in named for name in self._scalars())
+
+    def _is_own_id(self, name: str) -> bool:
+        """Return True if a member has the value of an id among the arguments and is the entity's: `id`, `order_id`."""
+        value = self._members[name]
+        if type(value) not in (int, str) or str(value) not in self._arguments.ids:
+            return False
+        ending = next((one for one in ID_ENDINGS if name.endswith(one)), None)
+        return ending is not None and name.removesuffix(ending) in {"", *tool_words(self._arguments.tool)}
+
+    def _is_head_id(self, name: str) -> bool:
+        """Return True if a member has the id of what the tool's name says it returns."""
+        noun = head_noun(self._arguments.tool)
+        return self._is_own_id(name) and (name in ID_ENDINGS or (bool(noun) and name.startswith(noun)))
+
+    def _is_own_object(self, name: str) -> bool:
+        value = self._members[name]
+        return isinstance(value, dict) and bool(value) and name not in SURROUNDING_MEMBERS and name not in ROW_MEMBERS
+
     def count_message(self) -> Count:
         """Return 0 records if a member holds a message that there are none, or that the call failed."""
         for name in ("message", "info", "status", "note"):
@@ -163,7 +225,8 @@ class ObjectOutcome(ObjectMembers):
         if self._is_selected() or (message := self.count_message()).kind < CountKind.COUNTED:
             return None
         has_status = not {"status", "success", "ok", "state"}.isdisjoint(self._members)
-        return message if has_status and is_flat(self._members) else UNKNOWN_COUNT
+        is_told = has_status or is_writing_tool(self._arguments.tool)
+        return message if is_told and is_flat(self._members) else UNKNOWN_COUNT
 
     def _count_nothing(self) -> Count | None:
         """Return 0 records if an object holds only null, or a message that there is nothing."""

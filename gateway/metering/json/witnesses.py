@@ -104,6 +104,8 @@ def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: 
         is_larger = witness.number > records
         may_be_larger = witness.meaning is Meaning.TOTAL or (witness.meaning is Meaning.COUNT and is_page)
         may_be_larger = may_be_larger and not is_missing
+        if not witness.number and members.get("limit") == 0:
+            continue  # numbers that the server does not fill in
         if witness.meaning is Meaning.MEASURE or (is_larger and may_be_larger) or witness.number in lengths:
             continue
         if witness.meaning is Meaning.RETURNED or (is_missing and is_larger):

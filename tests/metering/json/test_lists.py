@@ -82,3 +82,18 @@ def test_a_write_that_states_its_rows_has_no_records() -> None:
 
 def test_the_plan_of_a_query_has_no_records() -> None:
     assert records(structured({"plan": [{"node": "scan"}]}), "explain_query", sql="SELECT id FROM boats") is None
+
+
+def test_the_only_list_is_counted_even_if_its_name_usually_describes_records() -> None:
+    assert records(structured({"cursor": "0", "keys": ["a", "b"]}), "redis_scan", pattern="*") == 2
+
+
+def test_a_page_without_data_has_no_records() -> None:
+    page = {"success": True, "data": None, "additional": {"pagination": {"start": 0}}}
+    assert records(structured(page), "boats") == 0
+    assert records(structured({"data": None, "skipper": {"id": 3, "berth": 4}}), "boats") is None
+
+
+def test_a_total_that_the_server_does_not_fill_in_is_ignored() -> None:
+    assert records(structured({"data": BOATS, "total": 0, "limit": 0, "offset": 0}), "find_boats") == 2
+    assert records(structured({"data": BOATS, "total": 0}), "find_boats") is None
