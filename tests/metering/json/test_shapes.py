@@ -218,3 +218,21 @@ def test_the_row_count_in_a_description_is_not_the_record_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154
     assert records(structured({"table": "stocks", "record_count": 12154}), "describe_table") != 12154
+
+
+@pytest.mark.parametrize("is_indented", [False, True])
+@pytest.mark.parametrize("number", [3, 3_000, 30_000])
+@pytest.mark.parametrize("name", ["Rows", "rows"])
+def test_a_header_row_is_not_counted_whatever_the_size(name: str, number: int, *, is_indented: bool) -> None:
+    rows = [{"Data": [{"VarCharValue": cell} for cell in row]} for row in [("a", "b"), *[("1", "x")] * number]]
+    columns = {"ColumnInfo": [{"Name": "a", "Type": "int"}, {"Name": "b", "Type": "varchar"}]}
+    result = {"ResultSet": {name: rows, "ResultSetMetadata": columns}, "UpdateCount": 0}
+    text = json.dumps(result, indent=1 if is_indented else None)
+    assert records(texts(text)) == (number if len(text) < 2_000_000 else None)
+
+
+@pytest.mark.parametrize("number", [3, 3_000, 30_000])
+def test_a_header_among_rows_of_cells_is_not_counted_whatever_the_size(number: int) -> None:
+    cells = [["a", "b"], *[[1, "x" * 20]] * number]
+    assert records(structured({"data": cells, "page": 1})) == number
+    assert records(texts(json.dumps(cells))) == number
