@@ -60,6 +60,12 @@ def holds_only_objects(value: dict[str, Any]) -> bool:
     return all(isinstance(one, dict) for one in value.values())
 
 
+def are_of_one_type(value: dict[str, Any]) -> bool:
+    """Return True if all members are objects, texts or numbers."""
+    types = set(map(type, value.values()))
+    return (types <= {int, float} and bool(types)) or types in ({dict}, {str})
+
+
 def _count_entries(value: dict[str, Any]) -> int | None:
     values = list(value.values())
     if all(isinstance(one, list) for one in values):

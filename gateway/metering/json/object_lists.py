@@ -63,7 +63,8 @@ class ObjectLists(ObjectOutcome):
         members, rows = self._members, self._members[name]
         if name in ("rows", "records") and objects.table_member(members):
             return self._under(name, counted(length(rows), DECLARED, (), (Sign.DECLARED,)))
-        if not isinstance(rows[0], dict | list) and not (self._is_wrapper(name) and self._is_only_list(name)):
+        is_wrapped = self._asks_for_list() or self._is_wrapper(name)
+        if not isinstance(rows[0], dict | list) and not (is_wrapped and self._is_only_list(name)):
             return None
         if isinstance(rows[0], list):
             return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)
@@ -151,7 +152,9 @@ class ObjectLists(ObjectOutcome):
             return None
         if of_objects or not any(custom.values()):
             total = sum(length(custom[name]) for name in of_objects)
-            return self._under("*", self._counted(total, Sign.SUM if of_objects else Sign.OTHER_LIST))
+            has_objects = any(isinstance(value, dict) and value for value in rest.values())
+            signs = (Sign.SUM, *((Sign.SEVERAL_LISTS,) if has_objects else ())) if of_objects else (Sign.OTHER_LIST,)
+            return self._under("*", self._counted(total, *signs))
         lengths = {length(value) for value in custom.values()}
         is_alone = not any(isinstance(value, dict) for value in rest.values())
         is_one_each = lengths == {1} and len(custom) > 1 and not self._arguments.tables_read

@@ -198,11 +198,14 @@ class ObjectMembers:
 
     def _describes_entity(self) -> bool:
         """Return True if the values beside a list describe one entity, and neither tool nor query asks for a list."""
-        tool, arguments = self._arguments.tool, self._arguments
-        if is_listing_tool(tool) or is_searching_tool(tool) or arguments.returns_rows or self._is_page_of_results():
+        tool = self._arguments.tool
+        if self._asks_for_list() or self._arguments.returns_rows or self._is_page_of_results():
             return False
         described = [name for name in self._scalars() if name in _ENTITY_MEMBERS and not self._is_repeated(name)]
         return len(described) > (0 if is_fetching_tool(tool) else 1)
+
+    def _asks_for_list(self) -> bool:
+        return is_listing_tool(self._arguments.tool) or is_searching_tool(self._arguments.tool)
 
     def _is_repeated(self, name: str) -> bool:
         return isinstance(value := self._members[name], str) and value in self._arguments.strings

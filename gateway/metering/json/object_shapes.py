@@ -14,6 +14,7 @@ import msgspec
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, outcomes, witnesses
 from gateway.metering.json.object_lists import ObjectLists
+from gateway.metering.json.object_members import SURROUNDING_MEMBERS
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted, join_path
@@ -26,11 +27,13 @@ from gateway.metering.vocabulary.members import (
     TABLE_MEMBERS,
     describes_records,
 )
-from gateway.metering.vocabulary.names import word_set
+from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
+    is_listing_tool,
     is_named_after_tool,
     is_overwriting_tool,
+    is_plural_tool,
     is_schema_tool,
     is_writing_tool,
     tool_words,
@@ -134,8 +137,8 @@ class ObjectShape(ObjectLists):
             return found.stated_by(self._original(stated[0].name))
         if not lists or self._has_content():
             return None
-        is_envelope = not members.keys().isdisjoint(_ENVELOPE_SIGNS)
-        is_none = is_envelope or len(members) == 1 or self.count_message().records == 0
+        is_page = len(members) == 1 or not members.keys().isdisjoint(_ENVELOPE_SIGNS)
+        is_none = is_page or is_listing_tool(self._arguments.tool) or self.count_message().records == 0
         return self._under(lists[0], self._counted(0, Sign.OTHER_LIST)) if is_none else None
 
     def _count_without_list(self, wrapped: Count) -> Count:
@@ -242,9 +245,9 @@ class ObjectShape(ObjectLists):
             or (name in TABLE_MEMBERS and _is_multiline(value))
             or (isinstance(value, dict) and is_named_after_tool(name, self._arguments.tool))
         ]
-        if not custom:
-            custom = [name for name, value in self._members.items() if _holds_list(name, value)]
-        scalars = [name for name in custom if not isinstance(self._members[name], dict | list | str)]
+        scalars = [name for name in custom if self._is_value(name)]
+        if len(scalars) == len(custom):
+            custom += [name for name, value in self._members.items() if _holds_list(name, value)]
         custom = [name for name in custom if name not in scalars and self._members[name] not in ([], {}, "")]
         if len(custom) != 1 or (scalars and "id" in self._members) or custom[0] in ("preview", "sample"):
             return None
@@ -256,8 +259,26 @@ class ObjectShape(ObjectLists):
         found = self._under(custom[0], self._parts.count(inner, self._depth + 1))
         if scalars and Sign.COMMON_LIST not in found.signs:
             return None
+        if (entries := self._count_named_map(custom[0])) is not None:
+            return entries
         is_named = is_named_after_tool(custom[0], self._arguments.tool) and found.kind is CountKind.OBJECT
         return found if found.kind is CountKind.COUNTED or is_named else None
+
+    def _is_value(self, name: str) -> bool:
+        """Return True if a member holds no records; a line of text may do so if the call asks for no list."""
+        value = self._members[name]
+        if isinstance(value, str):
+            return self._asks_for_list() and "\n" not in value
+        return not isinstance(value, dict | list)
+
+    def _count_named_map(self, name: str) -> Count | None:
+        """Count the entries of a map under the name of what the tool lists: `{"devices": {"lamp": {…}}}`."""
+        entries, tool = self._members[name], self._arguments.tool
+        if not isinstance(entries, dict) or name in self._row_names or not is_plural_tool(tool):
+            return None
+        if not maps.are_of_one_type(entries) or SURROUNDING_MEMBERS.issuperset(map(normalize_name, entries)):
+            return None
+        return self._under(name, self._counted(len(entries), Sign.MAP)) if is_named_after_tool(name, tool) else None
 
 
 def _counts_rows(name: str) -> bool:

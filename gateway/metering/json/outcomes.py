@@ -74,13 +74,19 @@ def is_failure(members: Members) -> bool:
         return True
     if any(members.get(name) is True for name in _ERROR_FLAGS):
         return True
-    if is_http_error(members):
+    if is_http_error(members) or _has_error_code(members):
         return True
     errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
     custom = [name for name in members if name not in WRAPPER_AND_ROW_MEMBERS]
     if errors:
         return len(custom) <= 2 and not any(_holds_objects(name, members[name]) for name in custom)
     return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
+
+
+def _has_error_code(members: Members) -> bool:
+    """Return True if a flat object has a number of an error other than 0."""
+    codes = (members.get(name) for name in ("errcode", "errno", "errorcode"))
+    return any(type(code) is int and code != 0 for code in codes) and is_flat(members)
 
 
 def _holds_objects(name: str, value: Any) -> bool:

@@ -97,3 +97,34 @@ def test_a_page_without_data_has_no_records() -> None:
 def test_a_total_that_the_server_does_not_fill_in_is_ignored() -> None:
     assert records(structured({"data": BOATS, "total": 0, "limit": 0, "offset": 0}), "find_boats") == 2
     assert records(structured({"data": BOATS, "total": 0}), "find_boats") is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "value"),
+    [
+        ("list_boats", {"boats": {"ada": {"state": "in"}, "ida": {"berth": 4}}}),
+        ("get_tags", {"tags": {"oak": 3, "teak": 1}}),
+        ("harbour_boats", {"status": "ok", "message-type": "list", "message": {"facets": {}, "items": BOATS}}),
+        ("list_boats", {"help": "u", "success": True, "result": ["a", "b"]}),
+    ],
+)
+def test_a_listing_tool_may_return_a_map_or_a_list_beside_unknown_values(tool: str, value: dict[str, Any]) -> None:
+    assert records(structured(value), tool) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "value"),
+    [
+        ("get_boat", {"boat": {"total": 3, "page": 1}}),
+        ("list_boats", {"boats": {"total": 3, "page": 1}}),
+        ("get_limits", {"limits": {"cpu": 3, "plan": "pro"}}),
+        ("get_hull", {"hull": "H1", "owner": {"id": 1}, "planks": BOATS, "ribs": BOATS[:1]}),
+    ],
+)
+def test_an_object_that_may_be_no_map_is_unknown(tool: str, value: dict[str, Any]) -> None:
+    assert records(structured(value), tool) is None
+
+
+def test_the_empty_list_of_a_listing_tool_counts_beside_values() -> None:
+    assert records(structured({"type": "Fleet", "vessels": [], "title": "Boats"}), "get_boats", port="X") == 0
+    assert records(structured({"type": "Boat", "vessels": [], "title": "Ada"}), "open_hull") is None

@@ -17,6 +17,7 @@ BOATS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
         {"error": True, "code": "Validation", "message": "reserved word: total"},
         {"error": "no such boat", "candidates": ["a", "b"]},
         {"errors": [{"status": "401", "title": "Unauthorized"}]},
+        {"errcode": 40001, "errmsg": "invalid key"},
         {"data": None, "errors": [{"message": "no such field"}]},
     ],
 )
