@@ -27,7 +27,7 @@ MAX_TRIES = 3
 _TAG_LINE = re.compile(r"^<([A-Za-z]\w{1,40}-[\w-]{2,100})>\n", re.MULTILINE)
 _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
-_CHECK_BOX = re.compile(r"\[[ xX*-]?\] \w")
+_CHECK_BOX = re.compile(r"\[[ xX*-]?\] \w|\(\d[\d.]{0,10}%?\)\s")
 _SUMMARY = re.compile(
     r"[\W_]{0,40}(?:summary|statistics|stats|metadata|meta|pagination|paging|page info)\b[^\n{\[]{0,80}:\s?\{",
     re.IGNORECASE,

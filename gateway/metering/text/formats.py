@@ -40,7 +40,7 @@ MAX_REPORT = 1_000
 MAX_TEXT_WRAPPERS = 6
 """Wrappers around a text."""
 
-_TAG = re.compile(r"\[[A-Za-z][\w .-]{0,30}\]\n")
+_TAG = re.compile(r"\[[A-Za-z][\w.-]{0,30}\]\n")
 """A first line with only the source of the rest, such as `[sqlite]`."""
 _CONFIRMATION = re.compile(
     r"\bsuccess|\A(?:true|ok|done)\b|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"

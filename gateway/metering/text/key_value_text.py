@@ -33,11 +33,12 @@ _NUMBERED = re.compile(
     rf"([\W_]{{0,40}})(\d{{1,8}})([.)\]:#] ?{_WORD}\b[\W_]{{0,40}})\Z",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?(?::(?:\s|\Z)|\uff1a)")
+_KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**(?:\s?(?::(?:\s|\Z)|\uff1a)|\s=(?:\s|\Z))")
 _BOLD_LABEL = re.compile(r"\*\*([^*\n]{1,60}?)(?:[:\uff1a]\*\*|\*\*\s?[:\uff1a])")
 _RULE = re.compile(r"\s*+(?:[-=*_]{3,}+\s*+)?\Z")
 _CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
 _BULLETS = re.compile(r"\s{0,8}[-*•] ")
+_WORD_ALONE = re.compile(r"\s{1,12}[^\s:*-][^\s:]*\Z")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 
@@ -45,7 +46,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments, headin
     """Count the records in `text`, which is below `heading`; `None` if it is not key-value text."""
     if (total := _count_numbered(text)) is not None:
         return counted(total, "rows_text")
-    if ":" not in text[:EDGE] and "\uff1a" not in text[:EDGE]:
+    if ":" not in text[:EDGE] and "\uff1a" not in text[:EDGE] and " = " not in text[:EDGE]:
         return None
     if lines is None:
         return _count_long_blocks(text)
@@ -138,10 +139,12 @@ def _count_yaml(lines: list[str]) -> Count | None:
             return counted(len(same), "yaml_text")
     outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
     inner = [line for line in lines if line[:1] in (" ", "\t")]
+    if not outer or not inner or not all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
+        return None
+    if all(_WORD_ALONE.match(line) for line in inner):
+        return counted(len(inner), "names_text")  # names below their folders
     is_map = len(outer) > 1 or all(_key(line) is not None for line in inner)
-    if outer and inner and is_map and all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
-        return counted(grouped_lists.count(lines) or len(outer), "yaml_text")
-    return None
+    return counted(grouped_lists.count(lines) or len(outer), "yaml_text") if is_map else None
 
 
 def _key(line: str) -> str | None:

@@ -12,8 +12,12 @@ from gateway.metering.metering_result import Count, CountKind, counted
 
 MAX_OUTSIDE_CHARACTERS = 1_000
 """Characters before and after a table."""
+MAX_WRAPPERS = 5
+"""Elements around the records."""
 
 _OPENING = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*")
+_RECORD = re.compile(r"<(item|entry|row|record|result|doc|document|hit)(?=[\s>])")
+"""An element that is a record beside elements of other names."""
 _PROLOGUE = re.compile(r"<\?xml[^>]{0,200}\?>\s*")
 
 
@@ -57,9 +61,18 @@ def _count_siblings(text: str, name: str) -> int | None:
 
 
 def _count_root(text: str, outer: re.Match[str]) -> Count:
-    """Count the children of the root element if there are several of one name; else it is one object."""
-    inner = _OPENING.match(text, outer.end())
-    body = text[outer.end() : text.rfind("</")].rstrip()
-    if inner is not None and (total := _count_siblings(body, inner.group(1))) is not None and total > 1:
-        return counted(total, "xml_text")
+    """Count the children of the root element, or of its only child, if several have one name; else it is one object."""
+    body = text[outer.end() : text.rfind("</")].strip()
+    for _ in range(MAX_WRAPPERS):
+        inner = _OPENING.match(body)
+        if inner is None:
+            break
+        total = _count_siblings(body, inner.group(1))
+        if total is not None and total > 1:
+            return counted(total, "xml_text")
+        if total is None:
+            name = match.group(1) if (match := _RECORD.search(body)) is not None else ""
+            total = body.count(f"<{name}>") + body.count(f"<{name} ") if name else 0
+            return counted(total, "xml_text") if total else Count(1, "xml_text", CountKind.OBJECT)
+        body = body[inner.end() : body.rfind("</")].strip()
     return Count(1, "xml_text", CountKind.OBJECT)

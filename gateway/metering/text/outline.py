@@ -31,12 +31,12 @@ MAX_HEADING_LINES = 5
 MAX_REMARK_LINES = 8
 """Lines of a block of remarks."""
 MAX_SENTENCE = 300
-"""Characters of a sentence beside the records."""
+"""Characters of a sentence, or a line in italics, beside the records."""
 MAX_PREFIX = 200
 """Characters of a line that are matched."""
 
 ITEM = re.compile(
-    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
+    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|\(\d[\d.]{0,10}%?\)\s|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
 )
 """A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
 RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
@@ -46,7 +46,10 @@ _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]"
 _VALUE = re.compile(r"[\s*_`\"']*([^\n]*?)[\s*_`\"']*\Z")
 _PAGE = re.compile(rf"\W{{0,8}}(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d{{1,9}}(?:\W|\Z)")
 _MORE = re.compile(rf"\W{{0,8}}(?:and\s|\+)?\d[\d,.]{{0,12}}\s(?:\w{{1,20}}\s)?(?:{spaced(phrases.MORE)})(?!\w)")
-_SENTENCE = re.compile(r"[\s>*_(\"'\u2014-]{0,8}[^\W\d_][^|\t]{10,}?[.!?\u2026\u3002\uff01\uff1f][)*_\"'`]{0,4}\Z")
+_SENTENCE = re.compile(
+    r"[\s>*_(\"'\u2014-]{0,8}[^\W\d_][^|\t]{10,}?[.!?\u2026\u3002\uff01\uff1f][)*_\"'`]{0,4}\Z|"
+    r"([*_])(?![*_\s])[^*_|\t]{8,}\1\Z"
+)
 _FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
 """The heading of the first of numbered records: `Result 1:`."""
 _HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")

@@ -99,3 +99,26 @@ def test_fields_and_sentences_of_records_are_no_remarks(text: str, expected: int
 )
 def test_a_first_line_of_the_form_of_those_below_is_no_header(text: str, expected: int) -> None:
     assert records(texts(text), "export_items") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("M\tsrc/a.py\nA\tsrc/b.py\nD\tdocs/c.md", 3),
+        ("4.0K\t./docs\n16M\t./src", 2),
+        ("#datatype,string,long,double\n#group,false,false,false\n,result,table,_value\n,,0,1.5\n,,0,2.5", 2),
+        ("name,topic\n#ops,deploys\n#random,all", 2),
+        ("docs:\n  a.md\n  b.md\nnotes:\n  c.md", 3),
+        ("   id = 1\n name = Ann\n\n   id = 2\n name = Ben", 2),
+        ("<rss><channel><title>T</title><item><title>A</title></item><item><a>B</a></item></channel></rss>", 2),
+        ("<feed><title>T</title><link a='1'/><link a='2'/><entry><id>1</id></entry></feed>", 1),
+        ("<answer><hits><hit><id>1</id></hit><hit><id>2</id></hit></hits></answer>", 2),
+    ],
+)
+def test_values_names_and_elements_are_told_from_what_describes_them(text: str, expected: int) -> None:
+    assert records(texts(text), "find_entries") == expected
+
+
+def test_the_elements_within_one_entity_are_no_records() -> None:
+    text = "<issue><id>7</id><title>Door</title><comments><comment>a</comment><comment>b</comment></comments></issue>"
+    assert records(texts(text), "get_issue", id="7") == 1

@@ -89,7 +89,7 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
         entries := grouped_lists.count(sections) or headed_sections.count(sections) or headed_sections.count(lines)
     ) is not None:
         return counted(entries, "lines_text")
-    if (entries := labelled_blocks.count(sections)) is not None:
+    if (entries := labelled_blocks.count(around.body) or labelled_blocks.count(sections)) is not None:
         return counted(entries, "blocks_text")
     for body in around.bodies:
         rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]

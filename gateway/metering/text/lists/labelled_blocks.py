@@ -1,4 +1,4 @@
-"""Blocks between blank lines that begin with the same two labels, with free text below: `Title: …`, `URL: …`."""
+"""Blocks between blank lines whose first two lines have the same form, with free text below: `Title: …`, `URL: …`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ MAX_MATCHED = 200
 
 _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a]")
 _NUMBERED = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}(\d{1,6})(?!\w)")
+_MARK = re.compile(
+    r"\s{0,8}(?:(?P<address>\w{2,10}://\S)|(?:\*\*|#{1,6} )?\[(?P<link>[^\[\]\n]{1,160}\]\()|"
+    r"(?P<bold>\*\*[^*\n]{1,160}(?<!:)\*\*(?!\s?:))|(?P<symbol>[^\w\s\x00-\x7f]))"
+)
+_STRONG_FORMS = frozenset(("link",))
+"""Forms of a first line with which text of any form may follow."""
 _RULE_STARTS = frozenset(("---", "===", "***", "___", "\u2500\u2500\u2500"))
 _RULE = re.compile(r"\s{0,8}[-=*_\u2500]{3,200}\s*\Z")
 
 
 def count(lines: list[str]) -> int | None:
-    """Count the blocks that begin with the same two labels, if all blocks but a heading do; `None` for another text."""
+    """Count the blocks whose first two lines have the same form, if all but a heading do; `None` for another text."""
     if [line for line in lines if line[:3] in _RULE_STARTS and _RULE.match(line)]:
         return _count_between_rules(lines)
     if "" not in lines:
@@ -28,9 +34,9 @@ def count(lines: list[str]) -> int | None:
         return None
     if (numbered := _count_numbered([block[0] for block in blocks])) is not None:
         return numbered
-    labels = {(_label(block[0]), _label(block[1])) for block in blocks}
-    first, second = next(iter(labels))
-    return len(blocks) if len(labels) == 1 and first is not None and second is not None and first != second else None
+    forms = {(_form(block[0]), _form(block[1])) for block in blocks}
+    first, second = next(iter(forms))
+    return len(blocks) if len(forms) == 1 and first != second and (second or first in _STRONG_FORMS) else None
 
 
 def _count_numbered(titles: list[str]) -> int | None:
@@ -41,6 +47,14 @@ def _count_numbered(titles: list[str]) -> int | None:
         return None
     first = found[0][1]
     return len(found) if found == [(found[0][0], first + at) for at in range(len(found))] else None
+
+
+def _form(line: str) -> str | None:
+    """Return the label of a line, or the mark with which it begins: an address, a link, bold type, a symbol."""
+    match = _MARK.match(line[:MAX_MATCHED])
+    if match is None:
+        return _label(line)
+    return match.lastgroup if match.lastgroup != "symbol" else match.group()
 
 
 def _count_between_rules(lines: list[str]) -> int | None:

@@ -10,12 +10,13 @@ MAX_MATCHED = 200
 _TIME = (
     r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d{4}/\d\d/\d\d[ T]\d\d:\d\d|\d\d[/.]\d\d[/.]\d{4},? \d\d:\d\d|"
     r"[A-Z][a-z]{2}\s{1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d|[A-Z][a-z]{2},? [A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d|"
-    r"\d\d:\d\d:\d\d|\d\d/[A-Z][a-z]{2}/\d{4}:\d\d)"
+    r"\d\d:\d\d:\d\d|\d\d-\d\d \d\d:\d\d:\d\d|[DEFIW]\d{4} \d\d:\d\d:\d\d|\d\d/[A-Z][a-z]{2}/\d{4}:\d\d)"
 )
 _LEVEL = r"(?i:trace|debug|info|notice|warn(?:ing)?|error|fatal|critical|severe)"
 _LINE = re.compile(
-    rf"(?:\d{{1,7}}[:|.)]\s)?[\[(<]?{_TIME}|"
-    rf"\[{_LEVEL}\]|{_LEVEL}(?::\s|\s[\s:|-]*\[?\d|\s+\[|\s*\|)|(?:ts|time|timestamp|level)=\S|"
+    rf"(?:\d{{1,7}}[:|.)]\s|\[\d{{1,7}}\]\s|[A-Z],\s)?(?:[\[(<]?{_TIME}|"
+    rf"\[{_LEVEL}\]|{_LEVEL}(?::\s|:[\w.]{{1,60}}:|\s[\s:|-]*\[?\d|\s+\[|\s*\|))|(?:ts|time|timestamp|level)=\S|"
+    r"\[\s{0,8}\d{1,9}\.\d{3,9}\]\s|"
     r"[\w.:-]{3,60} \S{1,40} \S{1,40} \[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{10}(?:\d{3}){0,3}[ \t:]"
 )
 _LABELLED = re.compile(rf"\{{[^{{}}\n]{{0,{MAX_MATCHED}}}\}}\s+\[?{_TIME}")

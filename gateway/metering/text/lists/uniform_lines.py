@@ -10,6 +10,10 @@ from gateway.metering.vocabulary.names import word_set
 
 MAX_NAME = 300
 """Characters of a line."""
+MAX_SKELETON = 200
+"""Characters of a line whose punctuation is compared."""
+MIN_SKELETON = 5
+"""Parts of the skeleton of a line, which otherwise may be that of prose or of a field."""
 MIN_PHRASES = 3
 """Lines of a few words each, which otherwise may be prose."""
 
@@ -24,9 +28,14 @@ _DETAILED = re.compile(
 )
 """A value and its frequency, size or type: `red (12)`, `red: 12`, `users - 5 rows`, `orders (BASE TABLE)`."""
 _CODED = re.compile(
-    r"[A-Za-z_.]{0,40}[-_.#]?\d[\w.-]{0,40}\s?(?:[:\u2013\u2014-]\s|\t)\S|`[^`\n]{1,100}`\s?[:\u2013\u2014-]\s?\S"
+    r"[A-Za-z_.]{0,40}[-_.#]?\d[\w.-]{0,40}\s?(?:[:\u2013\u2014-]\s|\t)\S|`[^`\n]{1,100}`\s?[:\u2013\u2014-]\s?\S|"
+    r"\*\*[^*\n]{1,100}\*\*\s?[:\u2013\u2014-]\s?\S"
 )
 """An entry that begins with its key: `A-1: Fix the door`."""
+_TIMED = re.compile(r"\S.{0,40}?[(\[]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_TEXT_PART = re.compile(r"(?:[\w.'+%/]|(?<!\s)-|-(?!\s)|\s(?!-\s))+")
+_DELIMITERS = frozenset((frozenset("w,"), frozenset("w;"), frozenset("w|"), frozenset("w\t")))
+"""Skeletons of delimited values, whose first line may be a header row."""
 _ADDRESS = re.compile(r"[^<>\n]{1,80} <[^<>\s]{1,120}>\Z")
 _HANDLE = re.compile(r"[#@][^\W\d_][\w.-]{0,60}(?:\s|\Z)|#\d{1,9}\s\S")
 _NUMBERED_NOUN = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}\d{1,12}(?=[\s:.,)\u2013\u2014-]|\Z)")
@@ -67,9 +76,18 @@ def count(lines: list[str]) -> int | None:
 
 def _has_template(entries: list[str]) -> bool:
     """Return True if all entries are in one of the usual templates."""
-    if any(all(map(pattern.match, entries)) for pattern in (_DETAILED, _CODED, _ADDRESS, _HANDLE)):
+    if any(all(map(pattern.match, entries)) for pattern in (_DETAILED, _CODED, _ADDRESS, _HANDLE, _TIMED)):
         return True
-    return any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL))
+    if any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL)):
+        return True
+    skeleton = _skeleton(entries[0])
+    is_structured = len(skeleton) >= MIN_SKELETON and frozenset(skeleton) not in _DELIMITERS
+    return is_structured and all(_skeleton(entry) == skeleton for entry in entries[1:])
+
+
+def _skeleton(entry: str) -> str:
+    """Return the punctuation of a line, with one letter for each text or number: `Oslo (12 km), 3` is `w(w)w`."""
+    return _TEXT_PART.sub("w", entry[:MAX_SKELETON].replace("*", ""))
 
 
 def _is_same(pattern: re.Pattern[str], entries: list[str]) -> bool:
@@ -81,11 +99,13 @@ def _is_same(pattern: re.Pattern[str], entries: list[str]) -> bool:
 
 
 def _are_fields(entries: list[str]) -> bool:
-    """Return True if the entries are the fields of one object: labels, all different, several of which are common."""
-    labels: set[str] = set()
+    """Return True if the entries are fields of one object or more: labels, of which several are common or recur."""
+    labels: list[str] = []
     for entry in entries:
         match = _LABEL.match(entry)
-        if match is None or match.group(1).lower() in labels:
+        if match is None:
             return False
-        labels.add(match.group(1).lower())
+        labels.append(match.group(1).lower())
+    if len(set(labels)) < len(labels):
+        return len(set(labels)) > 1
     return 2 * sum(label.split()[-1] in _FIELD_LABELS for label in labels) >= len(labels)

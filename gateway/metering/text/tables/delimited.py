@@ -38,12 +38,16 @@ _COLUMN_WORDS = word_set("id name title type status state text time date created
 _NAMES_OF_COLUMNS = word_set("columns fields headers schema names")
 """Words of tools that return names of columns."""
 _NOT_A_NAME = re.compile(
-    r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z|\S+@\S+\.\w+\Z|\w{2,10}://|/\w|(?:true|false)\Z", re.IGNORECASE
+    r"[-+$€£(]?\d[\d.,:/T Z%+()-]*(?:[a-z]{1,3})?\Z|\S+@\S+\.\w+\Z|\w{2,10}://|\.{0,2}/\w|[^\s/]+/\S+\.\w{1,8}\Z|"
+    r"(?:true|false)\Z",
+    re.IGNORECASE,
 )
-"""A number, date, address or literal: not the name of a column."""
+"""A number, date, size, path, address or literal: not the name of a column."""
 _COLUMN_NAME = re.compile(r"[^\W\d][\w .#%()/-]{0,40}\Z")
 _DIGITS = re.compile(r"\d+")
 _RULE = re.compile(r"[-=+\t ]{3,}\Z")
+_ANNOTATIONS = re.compile(r"\A(?:#[a-z]{1,20},[^\n]{0,2000}\n){1,5}")
+"""Lines above the header row that annotate its columns, such as their types."""
 _NOT_BLANK = re.compile(r"\S")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
@@ -53,6 +57,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments, statem
     """Count the records in `text`, which states `statements`; `None` if it is not delimiter-separated."""
     if lines is not None and len(lines) == 1 and _is_header_alone(text, arguments.tool):
         return counted(0, "csv_text")
+    text = _ANNOTATIONS.sub("", text, 1)
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
     counts = [_count_part(trim_blank_lines(part), lines, arguments, statements) for part in parts]
     found = [one for one in counts if one is not None]

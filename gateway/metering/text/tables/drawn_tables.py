@@ -24,6 +24,7 @@ MIN_ALIGNED = 8
 MAX_ALIGNED = 30
 """Lines of a table without borders that are compared."""
 
+_SIDES = frozenset("│┃║")
 _BARS = re.compile(r"[|│┃║┆]")
 _BORDER = re.compile(r"[+\-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔╗╚╝╠╣╦╩╬╭╮╰╯╒╕╘╛╤╧╟╢╫┏┓┗┛┡┩╇┳┻╋│┃║┆\t]+\Z")
 _STROKE = re.compile("--|──|━━|══|==|:-|-\\|")
@@ -69,7 +70,13 @@ def _count_under_named_border(lines: list[str]) -> int | None:
 
 
 def _is_border(line: str) -> bool:
-    return len(line) <= MAX_LINE and _BORDER.match(line) is not None and _STROKE.search(line) is not None
+    """Return True if a line is a rule. In a box it begins with a corner: `│ --- ┆ --- │` is below names of columns."""
+    return (
+        line[:1] not in _SIDES
+        and len(line) <= MAX_LINE
+        and _BORDER.match(line) is not None
+        and _STROKE.search(line) is not None
+    )
 
 
 def _count_long(text: str, head: str) -> Count | None:

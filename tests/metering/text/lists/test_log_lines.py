@@ -22,6 +22,13 @@ from tests.metering.support import records, texts
         ("search_logs", "[ERROR] 2024-01-02 disk full\n[WARN] 2024-01-02 disk nearly full", 2),
         ("search_logs", "ERROR: disk full\nERROR: disk full again\nWARN: disk nearly full", 3),
         ("search_logs", "ERROR 2024-01-02 10:00:00 disk full\nINFO 2024-01-02 10:00:01 ok", 2),
+        ("get_pod_output", "I0101 10:00:00.123456 1 main.go:10] up\nE0101 10:00:01.123456 1 main.go:20] down", 2),
+        ("dmesg", "[    0.000000] Linux version 6.1\n[    1.200000] usb 1-1: new device", 2),
+        ("read_output", "I, [2026-01-01T10:00:00.1 #1]  INFO -- : up\nE, [2026-01-01T10:00:01.1 #1] ERROR -- : down", 2),
+        ("read_output", "01-01 10:00:00.123  1000  1000 D Tag: up\n01-01 10:00:01.123  1000  1000 E Tag: down", 2),
+        ("read_output", "INFO:root:up\nERROR:root:down", 2),
+        ("read_output", "[007] ERROR: seam 7 open\n[027] ERROR: seam 27 open", 2),
+        ("read_output", "[1] first note\n[2] second note", None),
     ],
 )  # fmt: skip
 def test_the_lines_of_a_log_are_counted(tool: str, text: str, expected: int | None) -> None:

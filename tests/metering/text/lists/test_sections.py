@@ -35,6 +35,11 @@ ISSUES = "## 1. [SHOP-1](https://a)\n\n**bad price**\n\n- **Status**: open\n- **
         ("list_tasks", "No open tasks.\n\nDone tasks:\n- Buy milk\n- Sell car", None),
         ("query_task", "# 結果\n\n## 列表\n\n### 箱 6 (ID: f7)\n\n- 狀態: pending\n- 描述: 檢查\n### 箱 9 (ID: 01)\n\n- 狀態: pending\n- 描述: 檢查\n\n## 分頁資訊\n\n- 總計結果: 4 筆\n", 2),
         ("get_library_docs", "# Guide\n\n## Install\n\nRun it.\n\nThen wait.\n\nThen read.\n\nThen go.\n\nEnd.\n\n## Use\n\nCall it.\n\nThen look.\n\nThen call.\n\nAgain.\n\nEnd.", None),
+        ("web_search", "Boats\nhttps://a.test\nAll about boats.\n\nSchool\nhttps://b.test\nLearn to sail.", 2),
+        ("web_search", "[Boats](https://a.test)\nAll about boats.\n\n[School](https://b.test)\nLearn to sail.", 2),
+        ("list_issues", "**#12** The door\nState: open | By: ann\n\n**#13** The roof\nState: open | By: ben", 2),
+        ("search_jobs", "\U0001f4bc Baker\n\U0001f4cd Oslo\n\n\U0001f4bc Cook\n\U0001f4cd Rome", 2),
+        ("list_notes", "A first thought.\nIt goes on.\n\nA second one.\nIt ends.", None),
     ],
 )  # fmt: skip
 def test_sections_that_share_labels_are_records(tool: str, text: str, expected: int | None) -> None:

@@ -68,6 +68,14 @@ from tests.metering.support import records, texts
         ("list_things", "Result: []", 0),
         ("list_things", "Here is what I found about your question. The first thing is good, and the second is bad.", None),
         ("search_docs", "# Guide\n\nThis guide tells how to use it. First, install.\n\n## Install\n\nRun the program. It asks for a name. Then it goes on, and when it is done you can look at the result in the folder.\n\n- a step\n- another\n\nThen:\n\n1. Go\n2. Stop\n\n## Use\n\nCall it. It returns what you want, and more than this it tells you how to go on from there to the next part.\n\nEnd of it.\n\n| a | b |\n", None),
+        ("list_positions", "AAA: 10 shares @ 15.00 (P/L: +2.00)\nBB: 5 shares @ 30.50 (P/L: -1.00)", 2),
+        ("search_trips", "Ann Lee - Oslo - open\nBen Ray - Rome - closed", 2),
+        ("search_trips", "Ann Lee - Oslo - open\nBen Ray is away", None),
+        ("get_channel_messages", "ann (2026-01-01 10:00): hello\nben (2026-01-01 10:01): hi, all", 2),
+        ("list_models", "**small** - fast, and cheap\n**large** - best", 2),
+        ("search_memories", "(0.93) Ann likes boats.\n(0.81) Ben owns a boat, and a sail.", 2),
+        ("list_cards", "BEGIN:VCARD\nUID:1\nEND:VCARD\nBEGIN:VCARD\nUID:2\nEND:VCARD", None),
+        ("list_parts", "Part: a\nPrice: 3\nPart: b\nPrice: 4", None),
     ],
 )  # fmt: skip
 def test_lines_of_one_template_are_records(tool: str, text: str, expected: int | None) -> None:

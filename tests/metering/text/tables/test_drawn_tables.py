@@ -32,6 +32,7 @@ from tests.metering.support import records, texts
         ("query", "id|name\n1|alice\n2|bob", 2),
         ("query", "姓名 | 城市\n--- | ---\n张三 | 北京", 1),
         ("query", "┌──────┬──────┐\n│ 姓名 │ 城市 │\n├──────┼──────┤\n│ 张三 │ 北京 │\n└──────┴──────┘", 1),
+        ("query", "┌─────┬──────┐\n│ id  ┆ name │\n│ --- ┆ ---  │\n│ i64 ┆ str  │\n╞═════╪══════╡\n│ 1   ┆ Ann  │\n│ 2   ┆ Ben  │\n│ 3   ┆ Cid  │\n└─────┴──────┘", 3),
     ],
 )  # fmt: skip
 def test_the_rows_of_a_drawn_table_are_counted(tool: str, text: str, expected: int) -> None:
