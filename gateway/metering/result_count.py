@@ -21,6 +21,7 @@ from gateway.metering.json import structure
 from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.repeated_arguments import repeats_arguments
 from gateway.metering.text import formats
 from gateway.metering.text.lines import split_lines
 from gateway.metering.text.statements import messages
@@ -42,7 +43,6 @@ MAX_REMARK = 800
 """Characters of a text without records that may accompany those with records."""
 MAX_WITNESS_LINES = 12
 """Lines of such a text that may state a number."""
-
 _FORMATS = {
     "json_text": "JSON",
     "ndjson_text": "NDJSON",
@@ -74,7 +74,12 @@ def count_records(result: ToolResult, arguments: ParsedArguments, hints: ToolHin
     """Count the records in `result`; `hints` are from the tool's declaration."""
     if result.isError is True:
         return FAILURE
-    counter = ResultCounter(arguments, hints)
+    found = _count_parts(result, ResultCounter(arguments, hints))
+    return found.with_signs(Sign.ARGUMENTS_REPEATED) if repeats_arguments(found, result, arguments) else found
+
+
+def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
+    """Count the structured content, or else the content blocks."""
     data = tool_result.structured_content(result)
     structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
     if structured.kind >= CountKind.COUNTED:

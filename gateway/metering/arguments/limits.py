@@ -56,3 +56,14 @@ def path_ids(arguments: Mapping[str, Any]) -> frozenset[str]:
     paths = (arguments.get(name) for name in _PATH_ARGUMENTS)
     matches = (_PATH_ID.search(path[-_PATH_END:]) for path in paths if isinstance(path, str))
     return frozenset(match.group(1) for match in matches if match is not None)
+
+
+def gives_objects(arguments: Mapping[str, Any]) -> bool:
+    """Return True if an argument is a list of objects, or the JSON text of one."""
+    return any(map(_is_list_of_objects, islice(arguments.values(), MAX_LIMIT_ARGUMENTS)))
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    if isinstance(value, str):
+        return value[:2] == "[{" or (value[:1] == "[" and value[1:20].lstrip()[:1] == "{")
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)

@@ -75,6 +75,8 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     """The languages of queries other than SQL."""
     strings: frozenset[str]
     """Short strings among the arguments; a member of the result that repeats one is not data."""
+    gives_objects: bool
+    """True if an argument is a list of objects, which the tool may write."""
     ids: frozenset[str]
     """The values of the arguments that identify one entity each."""
     path_ids: frozenset[str]
@@ -233,6 +235,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         files=() if rest_requests.is_request(tool) else tuple(_files(others)),
         languages=names.languages,
         strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
+        gives_objects=limits.gives_objects(arguments),
         ids=limits.ids(arguments),
         path_ids=limits.path_ids(arguments),
     )

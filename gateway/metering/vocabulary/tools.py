@@ -104,6 +104,12 @@ def is_sure_write(tool: str) -> bool:
 
 
 @lru_cache(maxsize=1_024)
+def has_read_verb(tool: str) -> bool:
+    """Return True if a word of the tool's name says that it reads."""
+    return not tool_words(tool).isdisjoint(_READ_VERBS | _LIST_VERBS)
+
+
+@lru_cache(maxsize=1_024)
 def is_fetching_tool(tool: str) -> bool:
     """Return True if the tool's name says that it fetches one entity: `get_issue`, but not `get_stats`."""
     words = _words_in_order(tool)
