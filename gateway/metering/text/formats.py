@@ -24,6 +24,7 @@ from gateway.metering.text.embedded import (
     named_rows,
     tagged_content,
 )
+from gateway.metering.text.lines import EDGE
 from gateway.metering.text.statements import messages
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import is_listing_tool, is_writing_tool, tool_words
@@ -33,6 +34,8 @@ MAX_TEXT_CHARACTERS = 2_000_000
 MAX_CONFIRMATION = 400
 """Characters of a text that confirms a write."""
 MAX_CONFIRMATION_LINES = 5
+MAX_WORD = 16
+"""Characters of a word that stands for no records."""
 MAX_PARAGRAPHS = 8
 """Paragraphs of a text that are read for a statement that nothing was found."""
 MAX_REPORT = 1_000
@@ -50,7 +53,7 @@ _CONFIRMATION = re.compile(
 )
 _ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts warnings")
 """Words of tools that list errors."""
-_ITEM_LINE = re.compile(r"^\s{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
+_ITEM_LINE = re.compile(r"^[^\S\n]{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
 
 
@@ -79,7 +82,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         original = text = text[tag.end() :]
     if (inner := fenced_content(text) or tagged_content(text)) is not None:
         return count(inner, arguments, depth + 1, count_value)
-    if arguments.returns_rows and not arguments.has_one_column and text.lower() in ("null", "none"):
+    if arguments.returns_rows and not arguments.has_one_column and _is_one_of(text, "null", "none"):
         return messages.NO_RECORDS
     if (rows := named_rows(text)) is not None and (found := count_data(rows, depth, count_value)) is not None:
         return found
@@ -93,8 +96,9 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
 
 def _is_one_word(text: str, arguments: ParsedArguments) -> bool:
     """Return True if a text is a word that is no name of what a tool lists, no column and no value of a statement."""
-    is_word = text.isalnum() and text.isascii() and len(text) <= MAX_CONFIRMATION
-    return is_word and not arguments.returns_rows and not arguments.columns and not is_listing_tool(arguments.tool)
+    if len(text) > MAX_CONFIRMATION or arguments.returns_rows or arguments.columns or is_listing_tool(arguments.tool):
+        return False
+    return text.isalnum() and text.isascii()
 
 
 def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
@@ -112,12 +116,17 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
     if message is not None:
         return message
     is_listing = is_listing_tool(arguments.tool)
-    is_empty = messages.is_empty_list(text, is_listing) or (is_listing and text.lower() in ("none", "empty"))
+    is_empty = messages.is_empty_list(text, is_listing) or (is_listing and _is_one_of(text, "none", "empty"))
     return (
         messages.NO_RECORDS
         if is_empty or ((is_listing or "query" in tool_words(arguments.tool)) and _states_none_below(text))
         else None
     )
+
+
+def _is_one_of(text: str, *words: str) -> bool:
+    """Return True if a text is one of the short words in lower case. (To change the case of a long text takes long.)"""
+    return text[:MAX_WORD].lower() in words and len(text) <= MAX_WORD
 
 
 def _selects(arguments: ParsedArguments) -> bool:
@@ -127,7 +136,7 @@ def _selects(arguments: ParsedArguments) -> bool:
 
 def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
     """Return True if a text is the column that the statement selects, or a list of errors that the tool lists."""
-    first, _, rest = text.partition("\n")
+    first, _, rest = text[:EDGE].partition("\n")
     if arguments.columns is not None and (first.strip().lower(),) == arguments.columns:
         return bool(rest)
     return not tool_words(arguments.tool).isdisjoint(_ERROR_WORDS) and _ITEM_LINE.search(rest) is not None

@@ -64,7 +64,7 @@ def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | No
     is_nested = is_root_list or _is_nested(value)
     if not is_nested and isinstance(value, dict) and len(value) > MAX_MESSAGE_FIELDS:
         return None
-    found = count_value(value, "yaml_text", depth)
+    found = count_value(value, "yaml_text", depth + 1)
     is_message = found.kind is CountKind.FAILED or (found.kind is CountKind.COUNTED and not found.records)
     return found if found.kind > CountKind.NONE and (is_message or is_nested) else None
 

@@ -78,7 +78,7 @@ def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Coun
 
 def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments, around: Outline) -> Count | None:
     """Count the entries in the result of a listing tool."""
-    if len(filled) == 1 and filled[0].lower().strip(" .!") in uniform_lines.STATUS_WORDS:
+    if len(filled) == 1 and filled[0][:MAX_NAME].lower().strip(" .!") in uniform_lines.STATUS_WORDS:
         return None
     if len(lines) <= MAX_LINES_BEFORE and (named := _count_names([line for line in lines if line.strip()])) is not None:
         return counted(named, "names_text")
