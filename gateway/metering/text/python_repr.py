@@ -56,8 +56,11 @@ _EMPTY = re.compile(
     r"RangeIndex|DatetimeIndex|ResultSet|Collection|Map|Set|Array)\((?:\[\s*\]|\{\s*\}|0)?(?:,\s?[^()\[\]\n]{0,80})?\)|"
     r"(?:Map|Set|Array)\(0\) ?[\[{]\s*[\]}])\Z"
 )
-_CALL = re.compile(r"[A-Za-z_]\w*\(")
-_TOKEN = re.compile(r"(?:[A-Za-z_][\w.]*)?\((\s*(?=[A-Za-z_]\w*=(?!=)))?|\)|[A-Za-z_]\w*=(?!=)")
+# A name is matched from its beginning only, so a long one is read once.
+_CALL = re.compile(r"(?<!\w)[A-Za-z_]\w*+\(")
+_TOKEN = re.compile(
+    r"(?:(?<![\w.])[A-Za-z_][\w.]*+)?\((\s*+(?=[A-Za-z_]\w*+=(?!=)))?|\)|(?<![\w.])[A-Za-z_]\w*+=(?!=)"
+)
 _ONE_CALL = re.compile(r"[A-Z]\w{0,60}\([A-Za-z_]\w{0,60}=")
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
 
