@@ -7,6 +7,7 @@ are notes, such as "Next steps".
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from itertools import pairwise
 
 from gateway.metering.text.statements.witnesses import stated
@@ -38,10 +39,11 @@ def count_alike(lines: list[str]) -> int | None:
     """Count the sections of one level that share labels; `None` for another text."""
     headings = _headings(lines)
     levels = sorted({level for _, level in headings}, key=len)
-    for level in levels:
+    labels = list(map(_label, lines)) if len(headings) > 1 else []
+    for level in levels if labels else ():
         starts = [at for at, own in headings if own == level]
         ends = [at for at, own in headings if len(own) <= len(level)] + [len(lines)]
-        sections = [_labels(lines[start + 1 : min(end for end in ends if end > start)]) for start in starts]
+        sections = [frozenset(labels[start + 1 : ends[bisect(ends, start)]]) - {None} for start in starts]
         if len(sections) > 1 and (records := _alike(sections)) is not None:
             return records
     return None
@@ -52,12 +54,13 @@ def _headings(lines: list[str]) -> list[tuple[int, str]]:
     return [(at, match.group(1)) for at, match in found if match is not None][:MAX_HEADINGS]
 
 
-def _labels(section: list[str]) -> frozenset[str]:
-    found = (_LABEL.match(line[:MAX_MATCHED]) for line in section if not _HEADING.match(line))
-    return frozenset(match.group(1).lower() for match in found if match is not None)
+def _label(line: str) -> str | None:
+    """Return the label of a line other than a heading."""
+    match = _LABEL.match(line[:MAX_MATCHED])
+    return match.group(1).lower() if match is not None and not _HEADING.match(line) else None
 
 
-def _alike(sections: list[frozenset[str]]) -> int | None:
+def _alike(sections: list[frozenset[str | None]]) -> int | None:
     """Count the sections that share labels with the next or the one before, if those follow each other."""
     pairs = [bool(one & other) for one, other in pairwise(sections)]
     first = pairs.index(True) if True in pairs else -1
