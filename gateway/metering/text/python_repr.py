@@ -58,9 +58,7 @@ _EMPTY = re.compile(
 )
 # A name is matched from its beginning only, so a long one is read once.
 _CALL = re.compile(r"(?<!\w)[A-Za-z_]\w*+\(")
-_TOKEN = re.compile(
-    r"(?:(?<![\w.])[A-Za-z_][\w.]*+)?\((\s*+(?=[A-Za-z_]\w*+=(?!=)))?|\)|(?<![\w.])[A-Za-z_]\w*+=(?!=)"
-)
+_TOKEN = re.compile(r"(?:(?<![\w.])[A-Za-z_][\w.]*+)?\((\s*+(?=[A-Za-z_]\w*+=(?!=)))?|\)|(?<![\w.])[A-Za-z_]\w*+=(?!=)")
 _ONE_CALL = re.compile(r"[A-Z]\w{0,60}\([A-Za-z_]\w{0,60}=")
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
 
