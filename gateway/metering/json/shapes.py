@@ -206,6 +206,8 @@ def _rows_of_cells(values: list[Any]) -> int | None:
 
 def _is_list_of_result_sets(values: list[Any]) -> bool:
     """Return True if lists of objects are the results of several statements, as opposed to rows of named cells."""
+    if not all(isinstance(one, list) for one in values):
+        return False
     rows = [row for one in values for row in one[:1]]
     return bool(rows) and all(isinstance(row, dict) and "value" not in map(normalize_name, row) for row in rows)
 

@@ -23,6 +23,7 @@ SHAPES: list[tuple[Any, int]] = [
     ({"rows": ROWS, "row_count": 12154, "truncated": True}, 3),
     ({"success": True, "columns": ["a", "b"], "rows": CELLS, "rowCount": 3}, 3),
     ({"columns": ["a", "b"], "data": CELLS}, 3),
+    ([*[[1, "x"]] * 8, 1.5], 9),
     ({"columns": ["a", "b"], "rows": [["a", "b"], *CELLS]}, 3),
     ({"schema": {"fields": [{"name": "a"}, {"name": "b"}]}, "data": ROWS}, 3),
     ({"schema": {"fields": []}, "data": {"a": [1, 2, 3], "b": ["x", "y", "z"]}}, 3),
