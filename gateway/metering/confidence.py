@@ -131,4 +131,4 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
 @lru_cache(maxsize=1_024)
 def confidence(signs: tuple[Sign, ...]) -> float:
     """Return the probability that a count with these signs is right, from 0 to 1; repeated signs count once."""
-    return 1 / (1 + math.exp(-sum(_SIGNS[sign][0] for sign in set(signs))))
+    return 1 / (1 + math.exp(-math.fsum(_SIGNS[sign][0] for sign in set(signs))))

@@ -35,6 +35,7 @@ from gateway.metering.vocabulary.tools import (
     is_overwriting_tool,
     is_plural_tool,
     is_schema_tool,
+    is_searching_tool,
     is_writing_tool,
     tool_words,
 )
@@ -66,7 +67,7 @@ class ObjectShape(ObjectLists):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
         if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
             found = found.with_signs(Sign.ERROR_BESIDE)
-        if found.records == 0:
+        if not found.records or found.signs == (Sign.SINGLE_OBJECT,):
             found = self._count_aggregations() or found
         if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:
             found = stated
@@ -74,10 +75,13 @@ class ObjectShape(ObjectLists):
         return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
 
     def _count_aggregations(self) -> Count | None:
-        """Count the groups of aggregations beside an empty list of hits."""
+        """Count the groups of aggregations without hits beside them."""
         name = next((one for one in ("aggregations", "aggs", "facets") if self._members.get(one)), "")
-        groups = objects.count_buckets(self._members.get(name))
-        return self._under(name, self._counted(groups, Sign.COMMON_LIST)) if groups else None
+        if groups := objects.count_buckets(self._members.get(name)):
+            return self._under(name, self._counted(groups, Sign.COMMON_LIST))
+        values = [one for one in self._value.values() if isinstance(one, dict) and one.keys() == {"value"}]
+        is_search = is_searching_tool(self._arguments.tool) and len(values) == len(self._value) > 0
+        return self._counted(len(values), Sign.SCALAR).at("*") if is_search else None
 
     def _stated_number(self) -> Count | None:
         """Return the stated number of returned records; `None` for a describing tool, which states what exists."""

@@ -83,7 +83,11 @@ def count_buckets(aggregations: Any) -> int:
     total = 0
     for one in aggregations.values():
         buckets = one.get("buckets") if isinstance(one, dict) else None
-        total += length(buckets) if isinstance(buckets, list) else 1 if isinstance(one, dict) and "value" in one else 0
+        if isinstance(buckets, list):
+            total += length(buckets)
+        elif isinstance(one, dict) and one:
+            is_tally = all(type(number) is int for number in one.values())
+            total += 1 if "value" in one else len(one) if is_tally else 0
     return total
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.metering import meter
 from gateway.metering.tool_declarations import parse_hints
-from tests.metering.support import records, structured, wire
+from tests.metering.support import records, structured, texts, wire
 
 BOATS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 
@@ -128,3 +128,21 @@ def test_an_object_that_may_be_no_map_is_unknown(tool: str, value: dict[str, Any
 def test_the_empty_list_of_a_listing_tool_counts_beside_values() -> None:
     assert records(structured({"type": "Fleet", "vessels": [], "title": "Boats"}), "get_boats", port="X") == 0
     assert records(structured({"type": "Boat", "vessels": [], "title": "Ada"}), "open_hull") is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "value"),
+    [
+        (1, {"aggregations": {"longest": {"value": 30.3}}}),
+        (2, {"longest": {"value": 30.3}, "mean": {"value": None}}),
+        (3, {"hits": [], "facets": {"wood": {"oak": 12, "teak": 8, "fir": 1}}, "nbHits": 21}),
+        (None, {"longest": {"value": 30.3, "unit": "m"}, "mean": {"value": 3}}),
+    ],
+)
+def test_the_groups_and_values_of_aggregations_are_counted(expected: int | None, value: dict[str, Any]) -> None:
+    assert records(structured(value), "search", index="boats", size=0) == expected
+
+
+def test_an_aggregated_value_below_a_heading_is_counted() -> None:
+    heading, value = "Total results: 40, showing 0 from position 0", 'Aggregations: {"longest": {"value": 30.3}}'
+    assert records(texts(heading, value), "search", index="boats", size=0) == 1
