@@ -1,200 +1,119 @@
-"""Flux, AQL, DAX and the shell of MongoDB: the tables that a program names.
+"""Flux, AQL, DAX and the shell of MongoDB: the tables that a program names, by patterns.
 
-- Flux: the measurements that its filters name, or the bucket of a pipeline without one.
-- AQL (ArangoDB): the collections of `FOR … IN`, of traversals and of writes.
-- MongoDB's shell: the collection in `db.orders.find(…)`.
-- DAX: the tables in `EVALUATE`, `'Sales'[Amount]` and `Sales[Amount]`.
-
-Programs can call functions that read anything, so their tables are never exhaustive.
+Programs can call functions that read anything, so their tables are never exhaustive: patterns are enough.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
+
+import msgspec
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import (
-    BACKTICKS,
-    BLOCK_COMMENT,
-    DOUBLE_QUOTED,
-    LINE_COMMENT,
-    MAX_QUERY_CHARACTERS,
-    NAME,
-    SINGLE_QUOTED,
-    STRING,
-    Lexer,
-    Node,
-    Nodes,
-    split,
+from gateway.metering.queries.lexer import BLOCK_COMMENT, LINE_COMMENT, MAX_QUERY_CHARACTERS
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
+
+
+_NEVER = _pattern(r"(?!)")
+_PLAIN = r"(?!\d)[\w-]{1,120}(?![\w-])(?!\s*[(.])"
+_NAME = rf"(`[^`\n]{{1,120}}`|{_PLAIN})"
+_STRING = r"[\"']([^\"'\n]{1,120})[\"']"
+_COLLECTION = rf"(?<![\w.$-])db\s*\.\s*(?:getCollection\(\s*{_STRING}\s*\)|([\w.$-]{{1,50}}))\s*\.\s*"
+
+
+class Program(msgspec.Struct, frozen=True):
+    """The patterns of a language. The groups of a pattern are names: of one table, or of several between commas."""
+
+    mark: re.Pattern[str]
+    """A text without it is no program of the language."""
+    read: re.Pattern[str]
+    written: re.Pattern[str] = _NEVER
+    otherwise: re.Pattern[str] = _NEVER
+    """Sources that count only if there is no other."""
+    variable: re.Pattern[str] = _NEVER
+    """Names that are no tables."""
+    listing: re.Pattern[str] = _NEVER
+    """Calls that list names of tables, if they name none."""
+    returning: re.Pattern[str] | None = None
+    """Code that returns rows; by default, a program that reads does."""
+    is_named: bool = False
+    """True if a text that names no table is no program of the language."""
+    skipped: re.Pattern[str] = _pattern(rf"(\"(?:[^\"\\]|\\.)*\")|{LINE_COMMENT}|{BLOCK_COMMENT}")
+    """Comments; strings, in a group, are kept."""
+
+
+FLUX = Program(
+    mark=_pattern(""),
+    read=_pattern(r"\b_measurement\"?\]?\s*==\s*\"([^\"\n]{1,120})\"|\bmeasurement\s*:\s*\"([^\"\n]{1,120})\""),
+    written=_pattern(rf"\b(?:wide)?to\s*\([^()]{{0,200}}?\bbucket\s*:\s*{_STRING}"),
+    otherwise=_pattern(rf"\bfrom\s*\([^()]{{0,200}}?\bbucket\s*:\s*{_STRING}"),
+    is_named=True,
+    listing=_pattern(r"\b(?:buckets|databases|measurement\w{0,20}|tagkeys|tagvalues|fieldkeys|cardinality)\s*\("),
 )
-from gateway.metering.vocabulary.names import word_set
-
-_FLUX = Lexer(skipped=LINE_COMMENT, quoted=[(STRING, DOUBLE_QUOTED)], marks=r"\|>|=>|==|=~|!=|!~|<=|>=")
-_AQL = Lexer(
-    skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
-    quoted=[(STRING, DOUBLE_QUOTED), (STRING, SINGLE_QUOTED), (NAME, BACKTICKS)],
-    word_characters=r"\w\-",
-    marks=r"/\*|==|=~|!=|!~|<=|>=|\.\.",
+"""Without a measurement, the bucket is the table."""
+AQL = Program(
+    mark=_pattern(r"\A\s*(?:for|let|return|with|insert|update|replace|upsert|remove)\b"),
+    read=_pattern(
+        rf"\bfor\s+\w+(?:\s*,\s*\w+){{0,2}}\s+in\s+{_NAME}|\b(?:length|count)\s*\(\s*{_NAME}\s*\)|"
+        r"\bdocument\s*\(\s*(?:[\"']([\w-]{1,120})/|([\w-]{1,120})\s*[,)])|"
+        rf"\b(?:out|in)bound\s+[^\s,]{{1,120}}\s+(?!graph\b)({_PLAIN}(?:\s*,\s*(?:(?:outbound|inbound|any)\s+)?{_PLAIN}){{0,9}})"
+    ),
+    written=_pattern(rf"\b(?:insert|update|replace|upsert|remove)\b[^;]{{0,150}}?\b(?:into|in)\s+{_NAME}"),
+    variable=_pattern(r"\b(?:for|let)\s+(\w+(?:\s*,\s*\w+){0,2})"),
+    returning=_pattern(r"\breturn\b"),
 )
-_LISTINGS = word_set("buckets databases measurements tagkeys tagvalues fieldkeys cardinality")
-_AQL_WRITES = word_set("insert update replace upsert remove")
-_AQL_CLAUSES = word_set(
-    "for in let return filter sort limit collect options prune search and or not into with graph distinct"
+SHELL = Program(
+    mark=_pattern(r"\bdb\s*\."),
+    read=_pattern(
+        rf"{_COLLECTION}(?:find|findOne|aggregate|count\w*|estimatedDocumentCount|distinct|getIndexes|stats)\s*\("
+        rf"|\bfrom[\"']?\s*:\s*{_STRING}"
+    ),
+    written=_pattern(
+        rf"{_COLLECTION}(?:find(?!One\s*\()\w+|insert\w*|update\w*|delete\w*|remove|replaceOne|drop|bulkWrite|createIndex|"
+        r"save|rename\w*)\s*\("
+    ),
+    is_named=True,
+    skipped=_NEVER,
 )
-_SHELL = re.compile(
-    r"\bdb\s*\.\s*(?:getCollection\(\s*[\"']([^\"'\n]{1,120})[\"']\s*\)|([\w.$-]{1,120}))\s*\.\s*"
-    r"(find\w*|aggregate|count\w*|estimatedDocumentCount|distinct|getIndexes|stats|insert\w*|update\w*|delete\w*|"
-    r"remove|replaceOne|drop|bulkWrite|createIndex|save|rename\w*)\s*\("
+DAX = Program(
+    mark=_pattern(r"\bevaluate\b"),
+    read=_pattern(r"'([^'\n]{1,120})'|\b([A-Za-z_]\w{0,120})\[|\bevaluate\s+(\w{1,120})\s*(?:\Z|order\b)"),
+    skipped=_pattern(rf'"(?:[^"]|"")*"|{LINE_COMMENT}|--[^\n]*|{BLOCK_COMMENT}'),
 )
-_SHELL_STAGE = re.compile(r"\bfrom[\"']?\s*:\s*[\"']([^\"'\n]{1,120})[\"']")
-_DAX_SKIPPED = re.compile(rf'"(?:[^"]|"")*"|{LINE_COMMENT}|--[^\n]*|{BLOCK_COMMENT}')
-_DAX_TABLE = re.compile(
-    r"'([^'\n]{1,120})'|\b([A-Za-z_]\w{0,120})\[|\bevaluate\s+(\w{1,120})\s*(?:\Z|order\b)", re.IGNORECASE
-)
-_SHELL_READS = ("find", "findone", "aggregate", "distinct", "getindexes", "stats", "estimateddocumentcount")
 
 
-def read_flux(text: str) -> QueryAnalysis | None:
-    """Return the tables of a Flux script; `None` if it is not understood."""
-    nodes = _FLUX.parse(text)
-    if not nodes:
-        return None
-    sources = Sources(text)
-    sources.reach_more()
-    buckets: list[str] = []
-    _read_calls(nodes, sources, buckets)
-    if not sources.read:
-        for bucket in buckets:
-            sources.add(bucket)
-    return sources.analysis() if buckets or sources.read or sources.written or sources.lists_names else None
-
-
-def _read_calls(nodes: Nodes, sources: Sources, buckets: list[str]) -> None:
-    """Read the calls among `nodes`, and the comparisons of `_measurement` within them."""
-    for at, node in enumerate(nodes):
-        if node.kind == "(" and at and nodes[at - 1].word:
-            _read_call(nodes[at - 1].word, node.nodes, sources, buckets)
-        if (node.word == "_measurement" or _is_member(node)) and at + 2 < len(nodes) and nodes[at + 1].is_mark("=="):
-            value = nodes[at + 2]
-            if value.kind == STRING:
-                sources.add(value.text)
-        if node.nodes:
-            _read_calls(node.nodes, sources, buckets)
-
-
-def _is_member(node: Node) -> bool:
-    """Return True for `["_measurement"]`."""
-    return node.kind == "[" and len(node.nodes) == 1 and node.nodes[0].text == "_measurement"
-
-
-def _read_call(function: str, arguments: Nodes, sources: Sources, buckets: list[str]) -> None:
-    values = {
-        one[0].word: one[2].text
-        for one in split(arguments, ",")
-        if len(one) == 3 and one[1].is_mark(":") and one[2].kind == STRING
-    }
-    bucket = values.get("bucket", "")
-    if function in ("to", "wideto"):
-        if bucket:
-            sources.write(bucket)
-    elif function == "from" and bucket:
-        buckets.append(bucket)
-    elif measurement := values.get("measurement"):
-        sources.add(measurement)
-    elif function in _LISTINGS or function.startswith("measurement"):
-        sources.lists_names = True
-
-
-def read_aql(text: str) -> QueryAnalysis | None:
-    """Return the collections of an AQL query; `None` if it is not understood."""
-    nodes = _AQL.parse(text)
-    if not nodes or nodes[0].word not in (*_AQL_WRITES, "for", "let", "return", "with"):
-        return None
-    sources = Sources(text)
-    sources.reach_more()
-    _read_aql(nodes, sources, set())
-    is_returned = any(node.word == "return" for node in nodes)
-    return sources.analysis(returns_rows=is_returned)
-
-
-def _read_aql(nodes: Nodes, sources: Sources, variables: set[str]) -> None:
-    operation = ""
-    for at, node in enumerate(nodes):
-        following = nodes[at + 1] if at + 1 < len(nodes) else Node("", "")
-        word = node.word
-        if word in ("for", "let"):
-            operation = word
-            end = next((one for one in range(at + 1, len(nodes)) if not _is_variable(nodes[one])), len(nodes))
-            variables.update(one.text for one in nodes[at + 1 : end])
-        elif word in _AQL_WRITES or word == "collect":
-            operation = word
-        elif (word == "in" and operation in ("for", *_AQL_WRITES)) or (word == "into" and operation in _AQL_WRITES):
-            is_call = at + 2 < len(nodes) and (nodes[at + 2].kind == "(" or nodes[at + 2].text in (".", ".."))
-            if (
-                following.is_identifier
-                and following.text not in variables
-                and not is_call
-                and not following.text[0].isdigit()
-            ):
-                sources.add(following.text, None if operation == "for" else sources.written)
-            operation = ""
-        elif word in ("outbound", "inbound"):
-            _read_edges(nodes[at + 1 :], sources)
-        elif word in ("length", "count", "document") and following.kind == "(" and following.nodes:
-            _read_aql_call(word, following.nodes, sources, variables)
-        if node.nodes:
-            _read_aql(node.nodes, sources, variables)
-
-
-def _is_variable(node: Node) -> bool:
-    return (bool(node.word) and node.word not in _AQL_CLAUSES) or node.is_mark(",")
-
-
-def _read_edges(nodes: Nodes, sources: Sources) -> None:
-    """Read the edge collections of a traversal: `OUTBOUND start edges, more`."""
-    start = next(
-        (at for at, node in enumerate(nodes) if at and not node.is_mark(".") and not nodes[at - 1].is_mark(".")), 0
-    )
-    for node in nodes[start:] if start else ():
-        if node.is_identifier and node.word not in _AQL_CLAUSES:
-            sources.add(node.text)
-        elif not node.is_mark(","):
-            break
-
-
-def _read_aql_call(function: str, arguments: Nodes, sources: Sources, variables: set[str]) -> None:
-    first = arguments[0]
-    if function == "document" and first.kind == STRING:
-        sources.add(first.text.partition("/")[0])
-    elif first.is_identifier and first.text not in variables and (len(arguments) == 1 or function == "document"):
-        sources.add(first.text)
-
-
-def read_shell(text: str) -> QueryAnalysis | None:
-    """Return the collections of a command of MongoDB's shell; `None` if there is none."""
+def read(text: str, program: Program) -> QueryAnalysis | None:
+    """Return the tables of a program; `None` if it names none, or is none of the language."""
     if len(text) > MAX_QUERY_CHARACTERS:
         return None
+    plain = program.skipped.sub(lambda match: match[1] or " " if match.re.groups else " ", text)
+    if program.mark.search(plain) is None:
+        return None
     sources = Sources(text)
     sources.reach_more()
-    returns_rows = False
-    for quoted, plain, method in _SHELL.findall(text):
-        is_read = method.lower() in _SHELL_READS or method.startswith("count")
-        returns_rows = returns_rows or is_read
-        sources.add(quoted or plain, None if is_read else sources.written)
-    for name in _SHELL_STAGE.findall(text) if returns_rows else ():
+    variables = set(_names(program.variable, plain))
+    for pattern, tables in ((program.read, sources.read), (program.written, sources.written)):
+        for name in _names(pattern, plain):
+            if name not in variables:
+                sources.add(name, tables)
+    others = list(_names(program.otherwise, plain))
+    for name in others if not sources.read else ():
         sources.add(name)
-    return sources.analysis(returns_rows=returns_rows) if sources.read or sources.written else None
+    sources.lists_names = not sources.read and program.listing.search(plain) is not None
+    if program.is_named and not (sources.read or sources.written or others or sources.lists_names):
+        return None
+    if program.returning is None:
+        return sources.analysis(returns_rows=bool(sources.read) or not sources.written)
+    return sources.analysis(returns_rows=program.returning.search(plain) is not None)
 
 
-def read_dax(text: str) -> QueryAnalysis | None:
-    """Return the tables of a DAX query; `None` if it is not understood."""
-    if len(text) > MAX_QUERY_CHARACTERS:
-        return None
-    plain = _DAX_SKIPPED.sub(" ", text)
-    sources = Sources(text)
-    sources.reach_more()
-    if "evaluate" not in plain.lower():
-        return None
-    for names in _DAX_TABLE.findall(plain):
-        sources.add(next(filter(None, names), ""))
-    return sources.analysis()
+def _names(pattern: re.Pattern[str], text: str) -> list[str]:
+    found = (next(filter(None, match.groups()), "") for match in pattern.finditer(text))
+    return [part.split()[-1] if "," in names else names for names in found for part in names.split(",")]
+
+
+read_flux, read_aql, read_shell, read_dax = (partial(read, program=one) for one in (FLUX, AQL, SHELL, DAX))
