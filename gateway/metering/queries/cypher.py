@@ -7,27 +7,10 @@ passes through nodes of any label; procedures, `LOAD CSV` and functions with a n
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import (
-    BACKTICKS,
-    BLOCK_COMMENT,
-    DOUBLE_QUOTED,
-    LINE_COMMENT,
-    MARK,
-    NAME,
-    SINGLE_QUOTED,
-    STRING,
-    WORD,
-    Lexer,
-    Node,
-    Nodes,
-)
+from gateway.metering.queries.lexer import MARK, NAME, STRING, WORD, Lexer, Node, Nodes
 from gateway.metering.vocabulary.names import word_set
 
-_LEXER = Lexer(
-    skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
-    quoted=[(STRING, SINGLE_QUOTED), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
-    marks=r"/\*|::|<>|<=|>=|=~|\.\.",
-)
+_LEXER = Lexer(comments=("//", "/*"), strings="'\"", names="`", marks=r"/\*|::|<>|<=|>=|=~|\.\.")
 _READING = word_set("match optional where return with next unwind union order skip limit explain profile")
 _WRITING = word_set("create merge set delete detach remove foreach drop insert")
 _OTHER = word_set("call load use show start terminate copy alter grant revoke deny import export attach install")

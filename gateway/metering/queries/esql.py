@@ -7,24 +7,14 @@ written; the tables are then not exhaustive.
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import (
-    BACKTICKS,
-    BLOCK_COMMENT,
-    DOUBLE_QUOTED,
-    LINE_COMMENT,
-    MARK,
-    NAME,
-    STRING,
-    Lexer,
-    Nodes,
-    find_word,
-    split,
-)
+from gateway.metering.queries.lexer import MARK, Lexer, Nodes, find_word, split
 from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
-    skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
-    quoted=[(STRING, r'"""((?:[^"]|"(?!""))*)""""{0,2}'), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
+    comments=("//", "/*"),
+    literals=[r'"""((?:[^"]|"(?!""))*)""""{0,2}'],
+    strings='"',
+    names="`",
     word_characters=r"\w*.@:\-",
     marks=r"/\*|==|=~|!=|<=|>=",
 )

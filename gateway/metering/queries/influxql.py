@@ -7,24 +7,12 @@ have no functions of users. A regular expression in `FROM` names no measurement;
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import (
-    BACKTICKS,
-    BLOCK_COMMENT,
-    DOUBLE_QUOTED,
-    NAME,
-    REGEX,
-    SINGLE_QUOTED,
-    STRING,
-    Lexer,
-    Node,
-    Nodes,
-    find_word,
-    split,
-)
+from gateway.metering.queries.lexer import REGEX, Lexer, Node, Nodes, find_word, split
 
 _LEXER = Lexer(
-    skipped=rf"--[^\n]*|{BLOCK_COMMENT}",
-    quoted=[(STRING, SINGLE_QUOTED), (NAME, DOUBLE_QUOTED), (NAME, BACKTICKS)],
+    comments=("--", "/*"),
+    strings="'",
+    names='"`',
     marks=r"/\*|=~|!~|!=|<>|<=|>=|::",
     before_regex=frozenset(("select", "from", "by", ",", "(", "=~", "!~", ".", "=", "measurement", "into")),
 )

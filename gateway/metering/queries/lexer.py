@@ -28,11 +28,10 @@ MARK = "mark"
 """Any other character."""
 REGEX = "regex"
 
-DOUBLE_QUOTED = r'"((?:[^"\\]|\\.)*)"'
-SINGLE_QUOTED = r"'((?:[^'\\]|\\.)*)'"
-BACKTICKS = r"`([^`]*)`"
 LINE_COMMENT = r"//[^\n]*"
 BLOCK_COMMENT = r"/\*(?:[^*]|\*(?!/))*\*/"
+_COMMENTS = {"//": LINE_COMMENT, "--": r"--[^\n]*", "/*": BLOCK_COMMENT, "```": r"```(?:[^`]|`(?!``))*```"}
+_QUOTED = {'"': r'"((?:[^"\\]|\\.)*)"', "'": r"'((?:[^'\\]|\\.)*)'", "`": r"`([^`]*)`"}
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _OPENING = frozenset(_CLOSING.values())
@@ -64,21 +63,26 @@ Nodes = Sequence[Node]
 class Lexer:
     """The tokens of one language.
 
-    `skipped` matches comments; `quoted` are pairs of a kind and a pattern with one group, the text inside. A word may
-    contain the characters of `word_characters`. `marks` are those of several characters.
+    `comments` are their openings. `strings` and `names` are the quotes of strings and of identifiers; `literals` are
+    patterns of further strings, with one group for the text inside. A word may contain the characters of
+    `word_characters`. `marks` are those of several characters.
     """
 
     def __init__(
         self,
         *,
-        skipped: str,
-        quoted: Iterable[tuple[str, str]],
+        comments: Iterable[str] = (),
+        strings: str = "",
+        names: str = "",
+        literals: Iterable[str] = (),
         word_characters: str = r"\w",
         marks: str = "",
         before_regex: frozenset[str] = frozenset(),
     ) -> None:
-        patterns = list(quoted)
-        alternatives = [rf"(?:\s+|{skipped})", *(pattern for _, pattern in patterns), rf"([{word_characters}]+)"]
+        patterns = [(STRING, pattern) for pattern in (*literals, *map(_QUOTED.__getitem__, strings))]
+        patterns += [(NAME, _QUOTED[quote]) for quote in names]
+        skipped = "|".join([r"\s+", *map(_COMMENTS.__getitem__, comments)])
+        alternatives = [rf"(?:{skipped})", *(pattern for _, pattern in patterns), rf"([{word_characters}]+)"]
         self._pattern = re.compile("|".join([*alternatives, rf"({marks}|.)" if marks else "(.)"]), re.DOTALL)
         self._kinds = ("", *(kind for kind, _ in patterns), WORD, MARK)
         self._before_regex = before_regex

@@ -9,26 +9,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import (
-    BACKTICKS,
-    BLOCK_COMMENT,
-    DOUBLE_QUOTED,
-    LINE_COMMENT,
-    NAME,
-    SINGLE_QUOTED,
-    STRING,
-    Lexer,
-    Node,
-    Nodes,
-    find_word,
-    skip_options,
-    split,
-)
+from gateway.metering.queries.lexer import STRING, Lexer, Node, Nodes, find_word, skip_options, split
 from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
-    skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
-    quoted=[(STRING, DOUBLE_QUOTED), (STRING, SINGLE_QUOTED), (NAME, BACKTICKS)],
+    comments=("//", "/*"),
+    strings="\"'",
+    names="`",
     word_characters=r"\w*.@:\-",
     marks=r"/\*|==|!=|<=|>=",
 )

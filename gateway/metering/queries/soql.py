@@ -9,14 +9,9 @@ from __future__ import annotations
 import re
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import DOUBLE_QUOTED, SINGLE_QUOTED, STRING, WORD, Lexer, Nodes, find_word, split
+from gateway.metering.queries.lexer import WORD, Lexer, Nodes, find_word, split
 
-_LEXER = Lexer(
-    skipped=r"(?!)",
-    quoted=[(STRING, SINGLE_QUOTED), (STRING, DOUBLE_QUOTED)],
-    word_characters=r"\w.",
-    marks=r"!=|<=|>=",
-)
+_LEXER = Lexer(strings="'\"", word_characters=r"\w.", marks=r"!=|<=|>=")
 _CLAUSES = ("using", "where", "with", "group", "having", "order", "limit", "offset", "for", "all", "update")
 _FIND = re.compile(r"\s*find\s*(?:\{(?:[^{}\\]|\\.)*\}|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.IGNORECASE)
 

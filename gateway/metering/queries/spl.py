@@ -7,24 +7,13 @@ indices too) and every command is known to read nothing else. Macros and saved s
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import (
-    BACKTICKS,
-    DOUBLE_QUOTED,
-    NAME,
-    STRING,
-    WORD,
-    Lexer,
-    Node,
-    Nodes,
-    find_word,
-    split,
-)
+from gateway.metering.queries.lexer import NAME, STRING, WORD, Lexer, Node, Nodes, find_word, split
 from gateway.metering.vocabulary.names import word_set
 
-_MACRO = NAME
 _LEXER = Lexer(
-    skipped=r"```(?:[^`]|`(?!``))*```",
-    quoted=[(STRING, DOUBLE_QUOTED), (_MACRO, BACKTICKS)],
+    comments=("```",),
+    strings='"',
+    names="`",
     word_characters=r"\w*.:/\\$@%#&;?'{}+~^\-",
     marks=r"==|!=|<=|>=",
 )
@@ -153,7 +142,7 @@ def _read_command(nodes: Nodes, sources: Sources, *, is_first: bool) -> None:
 def _may_reach_more(nodes: Nodes) -> bool:
     """Return True for macros, the function `lookup`, data sets by name, and escapes outside strings."""
     return any(
-        node.kind == _MACRO
+        node.kind == NAME
         or (node.word == "lookup" and nodes[at + 1 : at + 2] and nodes[at + 1].kind == "(")
         or node.word.startswith(_DATASET_KINDS)
         or (node.kind == WORD and "\\" in node.text)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.metering.queries.lexer import (
-    DOUBLE_QUOTED,
     MAX_QUERY_CHARACTERS,
     MAX_QUERY_LEVELS,
     MAX_QUERY_TOKENS,
-    STRING,
     Lexer,
     Node,
     reads_alike,
@@ -17,7 +15,7 @@ from gateway.metering.queries.lexer import (
     split,
 )
 
-LEXER = Lexer(skipped=r"//[^\n]*", quoted=[(STRING, DOUBLE_QUOTED)], marks="==")
+LEXER = Lexer(comments=("//",), strings='"', marks="==")
 
 
 def test_comments_are_left_out_and_brackets_are_nested() -> None:
