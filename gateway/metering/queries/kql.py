@@ -6,8 +6,6 @@ tables not exhaustive: functions and operators that are not listed here, plugins
 
 from __future__ import annotations
 
-import msgspec
-
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import STRING, WORD, Lexer, Node, Nodes, find_word, skip_options, split
 from gateway.metering.vocabulary.kql import (
@@ -49,13 +47,6 @@ def read(text: str) -> QueryAnalysis | None:
     return reader.sources.analysis() if reader.is_understood else None
 
 
-class _Function(msgspec.Struct, frozen=True):
-    """A function that the query defines."""
-
-    takes_tables: bool
-    is_tabular: bool
-
-
 class _Reader:
     """Collects the tables. What a query defines hides a table of that name: tables everywhere, values in lists."""
 
@@ -64,7 +55,8 @@ class _Reader:
         self.is_understood = True
         self._tables: set[str] = set()
         self._scalars: set[str] = set()
-        self._functions: dict[str, _Function] = {}
+        self._functions: dict[str, bool] = {}
+        """The functions that the query defines, and whether they return a table."""
 
     def statements(self, nodes: Nodes) -> None:
         for statement in filter(None, split(nodes, ";")):
@@ -83,9 +75,8 @@ class _Reader:
         is_view = value[0].word == "view"
         body = value[1:] if is_view else value
         if len(body) == 2 and body[0].kind == "(" and body[1].kind == "{":
-            takes_tables = self._function_body(body[0], body[1])
-            is_tabular = _is_tabular(split(body[1].nodes, ";")[-1])
-            self._functions[name.text] = _Function(takes_tables=takes_tables, is_tabular=is_tabular)
+            self._function_body(body[0], body[1])
+            self._functions[name.text] = _is_tabular(split(body[1].nodes, ";")[-1])
         elif _is_tabular(value) or self._is_call_of_tabular(value):
             is_view = True
             self._pipeline(value)
@@ -94,20 +85,20 @@ class _Reader:
             self._scalars.add(name.text)
         (self._tables.add if is_view else self._tables.discard)(name.text)
 
-    def _function_body(self, parameters: Node, body: Node) -> bool:
-        """Read a function that the query defines; return True if it takes tables."""
+    def _function_body(self, parameters: Node, body: Node) -> None:
+        """Read a function that the query defines. One that takes tables may be called with any."""
         outer = self._tables, self._scalars, self._functions.copy()
-        named = [(one[0].text, one[2:3]) for one in split(parameters.nodes, ",") if one]
-        tables = {name for name, types in named if types and types[0].kind == "("}
-        values = {name for name, _ in named} - tables
+        named = [one for one in split(parameters.nodes, ",") if one]
+        tables = {one[0].text for one in named if one[2:3] and one[2].kind == "("}
+        values = {one[0].text for one in named} - tables
+        if tables:
+            self.sources.reach_more()
         self._tables, self._scalars = self._tables - values | tables, self._scalars - tables | values
         self.statements(body.nodes)
         self._tables, self._scalars, self._functions = outer
-        return bool(tables)
 
     def _is_call_of_tabular(self, nodes: Nodes) -> bool:
-        function = self._functions.get(nodes[0].text)
-        return len(nodes) == 2 and nodes[1].kind == "(" and function is not None and function.is_tabular
+        return len(nodes) == 2 and nodes[1].kind == "(" and self._functions.get(nodes[0].text, False)
 
     def _pipeline(self, nodes: Nodes) -> None:
         source, *operators = split(nodes, "|")
@@ -167,12 +158,11 @@ class _Reader:
         elif name in ("materialize", "toscalar", "view"):
             self._pipeline(arguments)
         else:
-            defined = self._functions.get(function.text)
-            if defined is None:
+            if function.text not in self._functions:
                 self.sources.reach_more()
                 self.is_understood = self.is_understood and not parts
             if name not in OUTER_FUNCTIONS:
-                self._expression(arguments, may_name_tables=defined is not None and defined.takes_tables)
+                self._expression(arguments)
 
     def _operator(self, nodes: Nodes, *, is_first: bool = False) -> None:
         name = nodes[0].word if nodes else ""
@@ -221,15 +211,10 @@ class _Reader:
                 others.append(node)
         self._expression(others)
 
-    def _expression(self, nodes: Nodes, *, may_name_tables: bool = False) -> None:
-        """Read the pipelines and calls in an expression.
-
-        The arguments of a function that takes tables may name them.
-        """
+    def _expression(self, nodes: Nodes) -> None:
+        """Read the pipelines and calls in an expression."""
         for at, node in enumerate(nodes):
             before = nodes[at - 1] if at else None
-            if may_name_tables and (name := _name(node)) and name not in self._tables and not name[0].isdigit():
-                self.sources.add(name, self.sources.possible)
             if node.kind not in ("(", "[", "{"):
                 continue
             if node.kind == "(" and any(one.is_mark("|") for one in node.nodes):
@@ -238,15 +223,13 @@ class _Reader:
                 is_set = before is not None and (before.word in ("in", "has_any", "has_all") or before.is_mark("~"))
                 if is_set and (name := _only_name(node)) and name not in self._tables | self._scalars:
                     self.sources.add(name, self.sources.possible)
-                self._expression(node.nodes, may_name_tables=may_name_tables)
+                self._expression(node.nodes)
             elif before.word in ("toscalar", "materialize", *SOURCE_FUNCTIONS, *OUTER_FUNCTIONS):
                 self._reference(nodes[at - 1 :])
             else:
-                defined = self._functions.get(before.text)
-                if defined is None and before.word not in FUNCTIONS:
+                if before.text not in self._functions and before.word not in FUNCTIONS:
                     self.sources.reach_more()
-                takes_tables = defined is not None and defined.takes_tables
-                self._expression(node.nodes, may_name_tables=may_name_tables or takes_tables)
+                self._expression(node.nodes)
 
     def command(self, nodes: Nodes) -> QueryAnalysis | None:
         """Read a control command; what else it reaches is unknown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
+from gateway.metering.sql.nodes import Nodes
 from gateway.metering.vocabulary.names import word_set
 
 DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse", "sqlite")
@@ -62,7 +63,7 @@ def _known_to_parser() -> frozenset[str]:
 
 
 _PURE = _OTHER_PURE | _known_to_parser()
-READING_TYPES = tuple({type_ for name, type_ in exp.FUNCTION_BY_NAME.items() if _normalize(name) in _READING})
+_READING_TYPES = tuple({type_ for name, type_ in exp.FUNCTION_BY_NAME.items() if _normalize(name) in _READING})
 """The types of the functions in `_READING` in parsed statements."""
 
 
@@ -76,6 +77,24 @@ def generates_rows(name: str) -> bool:
     return _normalize(name) in _ROW_GENERATORS
 
 
-def reads_arguments_only(name: str) -> bool:
-    """Return True if the function is known to read nothing but its arguments."""
+def are_known(nodes: Nodes) -> bool:
+    """Return True if each function is known to read its arguments only; those in place of a table are not judged."""
+    misread = (one.this for one in nodes.of(exp.Aliases))  # `in(x, t)` of ClickHouse
+    if nodes.has(exp.Command) or any(isinstance(one, exp.Column) for one in misread):
+        return False
+    rows = (call.this for call in nodes.of(exp.TableFromRows))
+    return all(generates_rows(name_of(call)) for call in rows) and all(
+        isinstance(call.parent, exp.Table) or _reads_arguments_only(name_of(call))
+        for call in nodes.of(exp.Anonymous, exp.AnonymousAggFunc, *_READING_TYPES)
+    )
+
+
+def name_of(call: exp.Expr) -> str:
+    """Return the name of a function that is called."""
+    if isinstance(call, exp.Anonymous | exp.AnonymousAggFunc):
+        return call.name
+    return call.sql_name() if isinstance(call, exp.Func) else type(call).__name__
+
+
+def _reads_arguments_only(name: str) -> bool:
     return _normalize(name) in _PURE or _normalize(name) in _ROW_GENERATORS

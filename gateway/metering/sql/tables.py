@@ -177,7 +177,7 @@ def _analyze(statements: list[exp.Expr]) -> QueryAnalysis | None:
             written.update(names if is_target else ())
             read.update(names if not is_target or id(table) in returned else ())
         possible.update(possible_tables(nodes))
-        is_exhaustive = is_exhaustive and _calls_only_known_functions(nodes)
+        is_exhaustive = is_exhaustive and functions.are_known(nodes)
     if len(read) + len(written) > MAX_SQL_TABLES:
         return None
     columns = _columns(statements[0]) if len(statements) == 1 else None
@@ -251,11 +251,11 @@ def _names(table: exp.Table) -> tuple[str, ...] | None:
     if isinstance(table.this, exp.Identifier):
         return (".".join(part.name for part in table.parts).lower(),)
     function = table.this
-    name = _function_name(function)
+    name = functions.name_of(function)
     if name.lower() == "table" and len(function.expressions) == 1:  # `TABLE(f(x))`
         function = function.expressions[0]
-        name = _function_name(function)
-        return () if isinstance(function, exp.Func) and functions.generates_rows(name) else None
+        name = functions.name_of(function)
+        return () if functions.generates_rows(name) else None
     if functions.reads_files(name):
         files = function.this if isinstance(function.this, exp.Expr) else next(iter(function.expressions), None)
         literals = () if files is None else files.find_all(exp.Literal)
@@ -272,24 +272,6 @@ def _is_misread(table: exp.Table) -> bool:
     if not isinstance(alias, exp.TableAlias):
         return False
     return bool(alias.columns) if alias.this is None else not isinstance(alias.this, exp.Identifier)
-
-
-def _calls_only_known_functions(nodes: Nodes) -> bool:
-    """Return True if each function is known to read its arguments only; `_names` judges those in place of a table."""
-    misread = (one.this for one in nodes.of(exp.Aliases))  # `in(x, t)` of ClickHouse
-    if nodes.has(exp.Command) or any(isinstance(one, exp.Column) for one in misread):
-        return False
-    rows = (call.this for call in nodes.of(exp.TableFromRows))
-    return all(functions.generates_rows(_function_name(call)) for call in rows) and all(
-        isinstance(call.parent, exp.Table) or functions.reads_arguments_only(_function_name(call))
-        for call in nodes.of(exp.Anonymous, exp.AnonymousAggFunc, *functions.READING_TYPES)
-    )
-
-
-def _function_name(call: exp.Expr) -> str:
-    if isinstance(call, exp.Anonymous | exp.AnonymousAggFunc):
-        return call.name
-    return call.sql_name() if isinstance(call, exp.Func) else type(call).__name__
 
 
 def _has_one_column(statement: exp.Expr) -> bool:
