@@ -134,7 +134,8 @@ def count_embedded(text: str, depth: int, count_value: CountsValues) -> Count | 
         end = text.rfind("]" if text[start] == "[" else "}") + 1
         if end <= start or start + len(text) - end > MAX_PROSE_CHARACTERS or (start == 0 and end == len(text)):
             continue
-        if start > 0 and text[start - 1] == "\n" and text[end : end + 1] not in ("", "\n", "\r"):
+        is_mark = text[start - 1 : start] == "\n" or not text[start + 1 : end - 1].strip()
+        if is_mark and text[end : end + 1] not in ("", "\n", "\r"):
             continue  # a mark at the beginning of a line
         if _CODE.search(text[:start]) or _CODE.search(text[end:].rstrip("= \n")):
             continue

@@ -71,7 +71,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         if (found := count_data(text, depth, count_value)) is not None:
             is_row = found.kind is CountKind.OBJECT and text[0] == "(" and is_listing_tool(arguments.tool)
             return counted(1, found.method) if is_row else found
-        if begins_as_data(text):
+        if begins_as_data(text) and not (text[0] == "(" and "\n" in text):
             message = _count_message(text, arguments) if text[0] == "(" else None
             return message or count_embedded(text, depth, count_value) or UNKNOWN_COUNT
     if (message := _count_message(text, arguments)) is not None:

@@ -62,9 +62,10 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments, headin
 
 
 def _is_entity(lines: list[str]) -> bool:
-    """Return True if fields begin with the id or title of an entity, such as the only hit of a search."""
-    filled = [line for line in lines if line.strip()]
-    return len(filled) >= MIN_FIELDS and normalize_name(_key(filled[0]) or "") in _IDENTIFYING
+    """Return True if one of the first fields is an id or title, such as those of the only hit of a search."""
+    filled = [line.replace("*", "") for line in lines if line.strip()]
+    first = [normalize_name(key) for line in filled[:2] if (key := _key(line)) is not None]
+    return len(filled) >= MIN_FIELDS and not _IDENTIFYING.isdisjoint(first)
 
 
 def _has_bold_fields(lines: list[str]) -> bool:

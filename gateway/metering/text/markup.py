@@ -61,18 +61,18 @@ def _count_siblings(text: str, name: str) -> int | None:
 
 
 def _count_root(text: str, outer: re.Match[str]) -> Count:
-    """Count the children of the root element, or of its only child, if several have one name; else it is one object."""
-    body = text[outer.end() : text.rfind("</")].strip()
+    """Count the children of the root element, or of its only child, that are records; else it is one object."""
+    body, name = text[outer.end() : text.rfind("</")].strip(), outer.group(1)
     for _ in range(MAX_WRAPPERS):
         inner = _OPENING.match(body)
         if inner is None:
             break
         total = _count_siblings(body, inner.group(1))
-        if total is not None and total > 1:
+        if total is not None and (total > 1 or name in (f"{inner.group(1)}s", f"{inner.group(1)}List")):
             return counted(total, "xml_text")
         if total is None:
-            name = match.group(1) if (match := _RECORD.search(body)) is not None else ""
-            total = body.count(f"<{name}>") + body.count(f"<{name} ") if name else 0
+            record = match.group(1) if (match := _RECORD.search(body)) is not None else ""
+            total = body.count(f"<{record}>") + body.count(f"<{record} ") if record else 0
             return counted(total, "xml_text") if total else Count(1, "xml_text", CountKind.OBJECT)
-        body = body[inner.end() : body.rfind("</")].strip()
+        body, name = body[inner.end() : body.rfind("</")].strip(), inner.group(1)
     return Count(1, "xml_text", CountKind.OBJECT)

@@ -143,8 +143,9 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
         labels = {label(line) for line in fields}
         is_shared = any(label(line) in labels - {None} and not states_alone(line) for line in beside if ":" in line)
         return len(labels) == len(fields) and not is_shared
-    is_prose = len(block) <= 2 and all(map(_is_sentence, block)) and not any(map(_is_sentence, beside[:3]))
-    return is_prose and messages.count("\n".join(block)) is None
+    is_prose = len(block) <= 2 and all(map(_is_sentence, block))
+    nearest = next(line for line in beside if line.strip())
+    return is_prose and not _is_sentence(nearest) and messages.count("\n".join(block)) is None
 
 
 def _is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
@@ -182,7 +183,7 @@ def _begins(lines: list[str], at: int) -> bool:
     line = lines[at].rstrip()
     if stated(line).number is not None or indentation(line):
         return False
-    if _FIRST.match(line):
+    if _FIRST.match(line) or line.endswith("}:"):
         return True
     if (heading := MARKDOWN_HEADING.match(line)) is not None:
         return any(other.startswith(heading.group()) for other in lines[at + 1 :])

@@ -56,12 +56,13 @@ def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | No
     if not (_KEY.match(first[:MAX_VALUE]) or first.startswith("- ") or first.rstrip() == "---"):
         return None
     try:
-        value = _Reader(lines).read()
+        reader = _Reader(lines)
+        value = reader.read()
     except _NotYamlError:
         return None
     is_root_list = isinstance(value, dict) and list(value) == [""]
     value = value[""] if is_root_list else value
-    is_nested = is_root_list or _is_nested(value)
+    is_nested = is_root_list or reader.has_lengths or _is_nested(value)
     if not is_nested and isinstance(value, dict) and len(value) > MAX_MESSAGE_FIELDS:
         return None
     found = count_value(value, "yaml_text", depth + 1)
@@ -94,6 +95,8 @@ class _Reader:
     def __init__(self, lines: list[str]) -> None:
         self._lines = list(lines)
         self._at = 0
+        self.has_lengths = False
+        """True if a list of maps has a stated length."""
 
     def read(self) -> Any:
         value = self._block(0)
@@ -160,6 +163,7 @@ class _Reader:
             self._at += 1
         if self._at - start != length:
             raise _NotYamlError
+        self.has_lengths = True
         return [{"": ""}] * length
 
     def _nested(self, indent: int, depth: int) -> Any:

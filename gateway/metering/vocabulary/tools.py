@@ -56,9 +56,10 @@ _LISTED_THINGS = word_set(
 
 _SINGULARS_IN_S = word_set(
     "status stats statistics address access process progress analysis class details settings series news press metrics "
-    "diagnostics options analytics synopsis basis axis bus canvas radius focus"
+    "diagnostics options analytics synopsis basis axis bus canvas radius focus contents"
 )
 """Last words of a tool's name that end in `s` without being a plural."""
+_PREPOSITIONS = word_set("by for from in of with near at on")
 _OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
 
 
@@ -145,9 +146,11 @@ def is_searching_tool(tool: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def is_plural_tool(tool: str) -> bool:
-    """Return True if the tool's name ends in a plural."""
-    last = _WORD.findall(tool[:200])[-1:]
-    return bool(last) and len(last[0]) > 3 and last[0][-1:] == "s" and last[0].lower() not in _SINGULARS_IN_S
+    """Return True if the tool's name ends in a plural, possibly before a preposition: `get_orders_by_city`."""
+    words = _words_in_order(tool)
+    end = next((at for at, word in enumerate(words) if at and word in _PREPOSITIONS), len(words))
+    last = words[end - 1] if words else ""
+    return len(last) > 3 and last[-1:] == "s" and last not in _SINGULARS_IN_S
 
 
 @lru_cache(maxsize=1_024)

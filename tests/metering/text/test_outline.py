@@ -36,6 +36,9 @@ RECORDS = {
     "symbols": "\n".join(f"\N{BUST IN SILHOUETTE} {name} \N{EM DASH} {city}" for _, name, city in _CELLS),
     "yaml": "customers:\n" + "\n".join(f"  - id: {number}\n    name: {name}" for number, name, _ in _CELLS),
     "links": "\n".join(f"- [{name}](https://x.test/{number}): from {city}" for number, name, city in _CELLS),
+    "tuples": "\n".join(map(str, _CELLS)),
+    "toon": "customers[4]{id,name,city}:\n" + "\n".join("  " + ",".join(cells) for cells in _CELLS),
+    "texts": "\n\n".join(f"{at}. {one[1]}\n   Lives in {one[2]}, and likes it." for at, one in enumerate(_CELLS, 1)),
     "log": "\n".join(f"2026-01-01 10:00:0{at} INFO user {one[0]} from {one[2]}" for at, one in enumerate(_CELLS)),
 }
 ABOVE = (
@@ -82,6 +85,10 @@ def test_what_surrounds_records_does_not_change_their_number(form: str) -> None:
         ("Table: a\nRows: 3\n\nTable: b\nRows: 4", 2),
         ("### One\n\nSome text of a chunk.\n\n### Two\n\nMore text of a chunk.", 2),
         ("Page: 3\nText: the door\n\nPage: 4\nText: the roof", 2),
+        ("- [ ] Buy milk (due 2026-01-01)", 1),
+        ("customers[1]{id,name}:\n  7,Ann", 1),
+        ("Customers:\n\ncustomers[1]{id,name}:\n  7,Ann", 1),
+        ("<parts><part><id>7</id></part></parts>", 1),
     ],
 )
 def test_fields_and_sentences_of_records_are_no_remarks(text: str, expected: int | None) -> None:
