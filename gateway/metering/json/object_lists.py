@@ -152,8 +152,8 @@ class ObjectLists(ObjectOutcome):
             return None
         if of_objects or not any(custom.values()):
             total = sum(length(custom[name]) for name in of_objects)
-            has_objects = any(isinstance(value, dict) and value for value in rest.values())
-            signs = (Sign.SUM, *((Sign.SEVERAL_LISTS,) if has_objects else ())) if of_objects else (Sign.OTHER_LIST,)
+            is_alone = not any(value not in (None, {}, []) for value in rest.values())
+            signs = (Sign.SUM, *(() if is_alone else (Sign.SEVERAL_LISTS,))) if of_objects else (Sign.OTHER_LIST,)
             return self._under("*", self._counted(total, *signs))
         lengths = {length(value) for value in custom.values()}
         is_alone = not any(isinstance(value, dict) for value in rest.values())

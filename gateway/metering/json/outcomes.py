@@ -61,7 +61,7 @@ _PENDING_ENDINGS = (
 )
 _ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
 _WRITTEN = word_set("created updated deleted inserted modified removed upserted saved")
-_NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number")
+_NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number", "no", "code", "ref")
 """Members with the name of an entity."""
 _MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
 
@@ -239,7 +239,7 @@ class ObjectOutcome(ObjectMembers):
         custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
         if not is_flat(self._members):
             return None
-        is_null = bool(custom) and all(self._members[name] is None and name.isalpha() for name in custom)
+        is_null = bool(custom) and all(self._members[name] in (None, {}) and name.isalpha() for name in custom)
         if is_null and (self._arguments.returns_rows is None or (self._depth and not self._arguments.columns)):
             return Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,))
         own = [name for name in custom if not self._is_repeated(name)]

@@ -41,6 +41,11 @@ _CONTAINERS = word_set(
     "table sheet worksheet spreadsheet workbook dataset database file collection index schema column field server "
     "cluster system data view project"
 )
+_COLLECTIVES = word_set(
+    "history timeline series log list feed forecast schedule leaderboard ranking roster activity inventory catalog "
+    "queue thread stream batch range trend calendar agenda menu conversation transcript"
+)
+"""Nouns for many things."""
 _DESCRIBE_WORDS = word_set(
     "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
     "definition health status overview mapping mappings"
@@ -129,13 +134,13 @@ def fetches_own(tool: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def head_noun(tool: str) -> str:
-    """Return the noun that a tool's name says it returns: `user` of `get_user_by_id`; empty if it is a container."""
+    """Return the noun that a tool returns by its name: `user` of `get_user_by_id`; empty if many things are in it."""
     words = _words_in_order(tool)
     ends = [at for at, word in enumerate(words) if at and word in _PREPOSITIONS]
     words = words[: ends[0]] if ends else words
     noun = next((word for word in reversed(words) if word not in _FETCH_VERBS), "")
     noun = noun if words[-1:] == [noun] else noun.removesuffix("s")  # `boats_get`
-    return "" if noun in _CONTAINERS else noun
+    return "" if noun in _CONTAINERS or noun in _COLLECTIVES else noun
 
 
 @lru_cache(maxsize=1_024)
@@ -169,9 +174,11 @@ def is_describing_tool(tool: str) -> bool:
 def is_named_after_tool(member: str, tool: str) -> bool:
     """Return True if a result's member (normalized) has the name of what the tool lists.
 
-    Examples: `keys` of `scan_keys`, `workbooks` of `workbook_list`.
+    Examples: `keys` of `scan_keys`, `workbooks` of `workbook_list`, `foreign_keys` of `get_foreign_keys`.
     """
-    known = tool_words(tool)
+    known, words = tool_words(tool), _words_in_order(tool)
+    if any(member == "".join(words[at:]) for at in range(len(words) - 1)):
+        return True
     return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known - _LIST_VERBS)
 
 

@@ -146,3 +146,8 @@ def test_the_groups_and_values_of_aggregations_are_counted(expected: int | None,
 def test_an_aggregated_value_below_a_heading_is_counted() -> None:
     heading, value = "Total results: 40, showing 0 from position 0", 'Aggregations: {"longest": {"value": 30.3}}'
     assert records(texts(heading, value), "search", index="boats", size=0) == 1
+
+
+def test_lists_beside_further_values_are_not_added_up() -> None:
+    assert records(structured({"boats": BOATS, "ports": BOATS}), "query") == 4
+    assert records(structured({"status": "OK", "stops": BOATS, "legs": BOATS[:1]}), "directions") is None

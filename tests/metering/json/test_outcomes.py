@@ -36,7 +36,12 @@ def test_the_errors_that_a_tool_lists_are_records() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [{"id": "7", "found": False}, {"data": {"boat": None}}, {"name": "Ada", "history": "No boat found for 'Ada'."}],
+    [
+        {"id": "7", "found": False},
+        {"data": {"boat": None}},
+        {"boat": {}},
+        {"name": "Ada", "history": "No boat found for 'Ada'."},
+    ],
 )
 def test_an_object_that_says_that_there_is_nothing_has_no_records(value: dict[str, Any]) -> None:
     assert records(structured(value), "get_boat", table="boats", id="7", name="Ada") == 0
