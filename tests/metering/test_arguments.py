@@ -145,6 +145,7 @@ def test_tables_that_a_call_reads(tool: str, arguments: dict[str, Any], read: st
         ("aggregate", {"collection": "ok", "stages": [{"$lookup": {"from": {"coll": "secret"}}}]}, ("ok", "secret")),
         ("search", {"index": "ok", "body": '{"index": "secret"}\n{"query": {}}\n'}, ("ok", "secret")),
         ("get_rows", {"table": "ok", "query": "AAPL"}, ("ok",)),
+        ("query_logs", {"log_group_names": ["/app/web"], "query_string": "fields @message"}, ("/app/web",)),
     ],
 )
 def test_tables_that_a_call_names(tool: str, arguments: dict[str, Any], named: tuple[str, ...]) -> None:

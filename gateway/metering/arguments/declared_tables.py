@@ -23,6 +23,7 @@ from gateway.metering.vocabulary.arguments import (
     OBJECT_ARGUMENTS,
     OBJECT_TYPE_ARGUMENTS,
     OPERATION_ARGUMENTS,
+    PATH_ARGUMENTS,
     PUBLISH_WORDS,
     RANGE_ARGUMENTS,
     RECORD_WORDS,
@@ -45,6 +46,7 @@ _NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
 _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
 _MODEL = re.compile(r"[a-z_]\w{0,40}(?:\.\w{1,40}){1,4}\Z")
 _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
+_PATH_NAME = re.compile(r"[\w.#/-]+\Z")
 
 
 @lru_cache(maxsize=1_024)
@@ -130,7 +132,7 @@ class DeclaredTables:
         if text.lower() in _NOT_NAMES or len(text) > MAX_TABLE_NAME or text.isdecimal():
             self.is_complete = False
             return
-        if not is_sheet and not _NAME.match(text):
+        if not is_sheet and not (_PATH_NAME if name in PATH_ARGUMENTS else _NAME).match(text):
             self.is_complete = False
             if ("*" in text and name not in INDEX_ARGUMENTS) or "%" in text:
                 return

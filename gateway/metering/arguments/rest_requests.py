@@ -86,7 +86,7 @@ def read(tool: str, values: Mapping[str, str]) -> RestRequest | None:
     if method not in _METHODS or not path:
         found = next(filter(None, (_CONSOLE_START.match(value, 0, _MAX_PATH) for value in values.values())), None)
         if found is None:
-            return RestRequest((), is_write=False) if is_of_interface and path else None
+            return RestRequest((), is_write=False) if path and (is_of_interface or is_request(tool)) else None
         method, path = found[1].lower(), found[2]
     names = _tables(path, is_of_interface=is_of_interface) if len(path) <= _MAX_PATH else []
     return RestRequest(tuple(name.lower() for name in names), _is_write(method, path))

@@ -49,7 +49,7 @@ _NAME_IN_FORMULA = re.compile(r"[^\W\d]|[!\[{'@|]")
 
 _PIPED_SOURCE = re.compile(
     r"\|\s*+(?://|/\*|(?:union|join|lookup|search|find|externaldata|evaluate|invoke|enrich|append\w*|map|inputlookup|"
-    r"multisearch|savedsearch|loadjob|rest|graph-match|fork|from)\b)",
+    r"multisearch|savedsearch|loadjob|rest|graph-match|fork|from)\b)|\bsource\s+(?:loggroups?|datasources?)\b",
     re.IGNORECASE,
 )
 """A command that brings in another source, or a comment, after a pipe."""
@@ -74,7 +74,7 @@ def _is_query_in_markup(text: str) -> bool:
 
 def continues_query(text: str) -> bool:
     """Return True for the end of a piped query that brings in another source."""
-    return "|" in text and _PIPED_SOURCE.search(text) is not None
+    return ("|" in text or "(" in text) and _PIPED_SOURCE.search(text) is not None
 
 
 def leaves_sheet(formula: str) -> bool:

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.metering.arguments.joined_tables import is_watched
+from gateway.metering.arguments.joined_tables import is_source_name, is_watched
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
+from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.vocabulary.arguments import KEYED_ARGUMENTS, MEMBER_ARGUMENTS, STAGE_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
@@ -18,6 +19,8 @@ MAX_ARGUMENT_LEVELS = 6
 """Levels of nested objects and lists."""
 MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
+MAX_OPTIONS = 8
+"""Members of an object below these levels, if they are words that name no source."""
 SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINER_STARTS = ("{", "[")
 
@@ -45,7 +48,7 @@ class StringCollector:
         elif type(value) in SCALARS or not isinstance(value, (dict, list, tuple, Mapping)):
             return
         elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
-            self.is_complete = False
+            self.is_complete = self.is_complete and _is_of_options(value)
         elif isinstance(value, (list, tuple)):
             for inner in value:
                 self._add_bounded(inner, name, parent, depth)
@@ -65,6 +68,22 @@ class StringCollector:
             self._add(value, name, parent, depth + 1)
         else:
             self.is_complete = False
+
+
+def _is_of_options(value: Any) -> bool:
+    """Return True for an object of a few words and numbers, none of which names a source: `{"field": "price"}`."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= MAX_OPTIONS
+        and all(
+            not is_watched(name) and not is_source_name(name) and (type(one) in SCALARS or _is_word(one))
+            for name, one in ((normalize_name(str(key)), one) for key, one in value.items())
+        )
+    )
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TABLE_NAME and value.replace(".", "_").isidentifier()
 
 
 def parse_container(text: str) -> Any:

@@ -17,6 +17,8 @@ TABLE_ARGUMENTS = INDEX_ARGUMENTS | word_set(
     "entitysetname entitylogicalname collectionpath collectiongroup"
 )
 """Arguments with the name of a table."""
+PATH_ARGUMENTS = word_set("loggroup loggroupname loggroupnames collectionpath")
+"""Those of them whose names are paths: `/aws/lambda/pay`."""
 TABLE_ENDINGS = ("tablename", "collectionname", "tablefullname")
 """Ends of further names of such arguments: `hypertable_name`."""
 

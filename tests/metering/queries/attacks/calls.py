@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 SAFE_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("query_logs", {"log_group_names": ["allowed"], "query_string": "fields @message, @logStream | sort @timestamp desc"}),
+    ("query_logs", {"log_group_names": ["allowed"], "query_string": "stats count(*) as n by bin(1h) | limit 24"}),
+    ("search", {"index": "allowed", "b": {"aggs": {"a": {"aggs": {"c": {"avg": {"field": "price"}}}}}}}),
     ('query', {'table': 'allowed', 'filter': {'query_id': 5}}),
     ('query', {'table': 'allowed', 'where': {'query_id': 5}}),
     ('query', {'table': 'allowed', 'where': 'query_id = 5'}),
@@ -90,6 +93,13 @@ SAFE_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
 """Calls that a key for the table `allowed` may make."""
 
 REACHING_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("query_logs", {"log_group_names": ["allowed"], "query_string": "SOURCE logGroups(namePrefix: ['secret']) | fields a"}),
+    ("query_logs", {"log_group_names": ["allowed"], "query_string": "filter a in (source dataSource(['secret']))"}),
+    ("query_logs", {"log_group_names": ["allowed"], "query_string": "fields a | join (source secret)"}),
+    ("query_logs", {"log_group_name": "allowed", "log_group_identifiers": ["arn:aws:logs:x:log-group:secret"]}),
+    ("search", {"index": "allowed", "b": {"a": {"c": {"d": {"e": {"terms": {"f": {"index": "secret"}}}}}}}}),
+    ("search", {"index": "allowed", "b": {"a": {"c": {"d": {"e": {"f": {"sql": "SELECT a FROM secret"}}}}}}}),
+    ("api_request", {"path": "/secret"}),
     ('search', {'body': "{index:'secret'}"}),
     ('search', {'body': 'index: secret\nquery:\n  match_all: {}'}),
     ('search', {'index': 'allowed', 'body': 'index: secret\nquery:\n  match_all: {}'}),
