@@ -48,7 +48,7 @@ class StringCollector:
         elif type(value) in SCALARS or not isinstance(value, (dict, list, tuple, Mapping)):
             return
         elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
-            self.is_complete = self.is_complete and _is_of_options(value)
+            self.is_complete = self.is_complete and _is_of_options(name, value)
         elif isinstance(value, (list, tuple)):
             for inner in value:
                 self._add_bounded(inner, name, parent, depth)
@@ -70,16 +70,21 @@ class StringCollector:
             self.is_complete = False
 
 
-def _is_of_options(value: Any) -> bool:
+def _is_of_options(parent: str, value: Any) -> bool:
     """Return True for an object of a few words and numbers, none of which names a source: `{"field": "price"}`."""
-    return (
-        isinstance(value, dict)
-        and len(value) <= MAX_OPTIONS
-        and all(
-            not is_watched(name) and not is_source_name(name) and (type(one) in SCALARS or _is_word(one))
-            for name, one in ((normalize_name(str(key)), one) for key, one in value.items())
-        )
+    if _may_name_source(parent) or not isinstance(value, dict) or len(value) > MAX_OPTIONS:
+        return False
+    members = [(normalize_name(str(key)), one) for key, one in value.items()]
+    return all(
+        (type(one) in SCALARS or _is_word(one))
+        and not _may_name_source(name)
+        and (parent, name) not in MEMBER_ARGUMENTS
+        for name, one in members
     )
+
+
+def _may_name_source(name: str) -> bool:
+    return name[:1] == "$" or name in KEYED_ARGUMENTS or is_watched(name) or is_source_name(name)
 
 
 def _is_word(value: Any) -> bool:
