@@ -118,10 +118,13 @@ class ProxyServer:
     async def _watch_deadlines(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self.last_tick = now = self.loop.time()
-            for connection in list(self.connections):
-                try:
-                    connection.check_deadlines(now)
-                except Exception as error:
-                    log.error("a connection was closed because of an error: %s", error_locations(error))
-                    connection.abort()
+            self.last_tick = self.loop.time()
+            self._check_deadlines(self.last_tick)
+
+    def _check_deadlines(self, now: float) -> None:
+        for connection in list(self.connections):
+            try:
+                connection.check_deadlines(now)
+            except Exception as error:
+                log.error("a connection was closed because of an error: %s", error_locations(error))
+                connection.abort()

@@ -170,19 +170,21 @@ class UpstreamPool:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_TICK)
-            now = loop.time()
-            self._keep_alive.check_probe(now)
-            for connection in self._idle[:]:
-                if connection.state is ConnectionState.CLOSED or connection.deadline <= now:
-                    self._idle.remove(connection)
-                    self._retire(connection)
-            for connection in [connection for connection in self._open if connection.deadline <= now]:
-                try:
-                    connection.on_deadline()
-                except Exception as error:
-                    log.error("a connection to the upstream was closed because of an error: %s", error_locations(error))
-                    connection.abort()
-            self._open = {connection for connection in self._open if connection.state is not ConnectionState.CLOSED}
+            self._check_deadlines(loop.time())
+
+    def _check_deadlines(self, now: float) -> None:
+        self._keep_alive.check_probe(now)
+        for connection in self._idle[:]:
+            if connection.state is ConnectionState.CLOSED or connection.deadline <= now:
+                self._idle.remove(connection)
+                self._retire(connection)
+        for connection in [connection for connection in self._open if connection.deadline <= now]:
+            try:
+                connection.on_deadline()
+            except Exception as error:
+                log.error("a connection to the upstream was closed because of an error: %s", error_locations(error))
+                connection.abort()
+        self._open = {connection for connection in self._open if connection.state is not ConnectionState.CLOSED}
 
 
 def request_head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
