@@ -28,7 +28,7 @@ async def exchange(port: int, sent: bytes) -> bytes:
     """Send bytes and return what the server sends until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         received = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -69,7 +69,7 @@ async def test_the_connection_is_closed_if_the_head_of_a_second_request_is_late(
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200 OK")
     writer.write(b"GET /healthz HT")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()

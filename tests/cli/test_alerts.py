@@ -46,7 +46,7 @@ def running(redis_url: str | None, status: int = 200) -> Iterator[Receiver]:
         stack.callback(loop.close)
         stack.callback(thread.join)
         stack.callback(lambda: loop.call_soon_threadsafe(stop.set))
-        assert ready.wait(10)
+        assert ready.wait(30)
         yield receivers[0]
 
 

@@ -98,12 +98,19 @@ def test_a_restored_gateway_has_each_audit_entry_of_the_backup_once(tmp_path: Pa
     try:
         first.until_ready()
         token = first.token()
-        stored = audit_log(first, token)
+        stored: list[dict[str, Any]] = []
+
+        def is_login_stored() -> bool:
+            stored[:] = audit_log(first, token)
+            return bool(stored) and stored[0]["act"] == "auth.login"
+
+        wait_until(is_login_stored)
         # These entries wait in the usage stream when the snapshot is taken, and are stored before the export.
         for name in ("a", "b"):
             body = {"key_name": name, "expires_days": 1}
             assert first.admin("POST", "/api/mcp-keys/create", token, json=body).status_code == 201
         assert main(["backup", str(file), "--data-dir", str(first.data_dir)]) == 0
+        wait_until(lambda: len(audit_log(first, token)) >= len(stored) + 5)
         before = audit_log(first, token)
         assert [entry["act"] for entry in before[: len(before) - len(stored)]] == [
             "usage.export", "usage.export_denials", "audit.export", "key.create", "key.create",
@@ -114,6 +121,7 @@ def test_a_restored_gateway_has_each_audit_entry_of_the_backup_once(tmp_path: Pa
     second = Running("up", data_dir=restored)
     try:
         second.until_ready()
+        wait_until(lambda: len(audit_log(second, token)) >= len(before) - 2)
         # The two other exports were recorded after that of the audit log.
         assert audit_log(second, token) == before[2:]
     finally:

@@ -81,7 +81,7 @@ def test_no_call_is_metered_later(admin: AdminClient, calls_by_key: dict[str, in
 
 def open_sessions(server_url: str) -> int:
     """The number of sessions that the server has."""
-    return int(requests.get(server_url.replace("/mcp", "/state"), timeout=10).json()["sessions"])
+    return int(requests.get(server_url.replace("/mcp", "/state"), timeout=30).json()["sessions"])
 
 
 def actions_of(program: ClientProgram, upstream: str) -> Sequence[Action]:

@@ -99,7 +99,7 @@ class Stage(NamedTuple):
     @property
     def returned(self) -> dict[str, int]:
         """The number of results without errors that the upstream returned, by tool."""
-        return dict(requests.get(self.upstream_url.replace("/mcp", "/results"), timeout=10).json())
+        return dict(requests.get(self.upstream_url.replace("/mcp", "/results"), timeout=30).json())
 
     @property
     def metered(self) -> dict[str, int]:

@@ -95,7 +95,7 @@ def test_everything_works_over_ipv6_alone(tmp_path: Path) -> None:
         headers = {"Authorization": f"Bearer {running.key}", "Accept": "application/json, text/event-stream"}
         for path in ("/mcp", "/messages"):
             assert requests.post(proxy + path, json=CALL, headers=headers, timeout=30).status_code == 200
-        assert requests.get(f"{proxy}/readyz", timeout=10).status_code == 200
+        assert requests.get(f"{proxy}/readyz", timeout=30).status_code == 200
         token = requests.post(f"{admin}/api/auth/login", json=running.login, timeout=30).json()["access_token"]
 
         def addresses() -> list[str]:

@@ -30,10 +30,10 @@ def test_it_starts_without_a_temporary_folder_on_all_addresses_and_ignores_servi
     try:
         running.until_ready()
         for address in ("127.0.0.1", "[::1]"):
-            assert requests.get(f"http://{address}:{running.proxy_port}/readyz", timeout=10).status_code == 200
+            assert requests.get(f"http://{address}:{running.proxy_port}/readyz", timeout=30).status_code == 200
             login = {"email": "admin@localhost", "password": "correct-horse-battery"}
             url = f"http://{address}:{running.admin_port}/api/auth/login"
-            assert requests.post(url, json=login, timeout=10).status_code == 200
+            assert requests.post(url, json=login, timeout=30).status_code == 200
         assert running.rpc(LIST, running.key).status_code == 200
         assert f"http://[::1]:{running.proxy_port}/mcp" in running.text
         [warning] = warnings_in_log(running)

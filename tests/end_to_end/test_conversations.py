@@ -41,7 +41,7 @@ async def answer_elicitation(context: Any, request: Any) -> ElicitResult:
 
 def open_sessions(upstream: McpServer) -> int:
     """Return the number of sessions that the upstream has."""
-    return int(requests.get(upstream.url.replace("/mcp", "/sessions"), timeout=10).json())
+    return int(requests.get(upstream.url.replace("/mcp", "/sessions"), timeout=30).json())
 
 
 @pytest.mark.parametrize("mode", [sdk2_client.HANDSHAKE, sdk2_client.MODERN])
@@ -93,7 +93,7 @@ def test_notifications_reach_the_listening_stream_of_a_session(gateway: Running,
         async with sdk2_client.connected(
             f"{gateway.url}/mcp", key.text, sdk2_client.HANDSHAKE, exchanges=exchanges, message_handler=on_message
         ) as client:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not notified.is_set():
                     # By the protocol, a notification is lost if the client does not listen yet.
                     await client.call_tool("announce")
@@ -112,7 +112,7 @@ def test_notifications_reach_a_subscription(gateway: Running, admin: AdminClient
             client.listen(tools_list_changed=True) as subscription,
         ):
             await client.call_tool("announce")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 assert isinstance(await anext(aiter(subscription)), ToolsListChanged)
 
     asyncio.run(listen())
@@ -208,7 +208,7 @@ def disconnect_during_handshake(gateway: Running, after: float) -> None:
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client_info}
     body = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).encode()
     head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    client = socket.create_connection(("127.0.0.1", gateway.proxy_port), timeout=10)
+    client = socket.create_connection(("127.0.0.1", gateway.proxy_port), timeout=30)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.sendall(head.encode() + b"\r\n" + body)
     time.sleep(after)

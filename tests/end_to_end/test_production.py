@@ -144,8 +144,8 @@ def test_all_faults_of_the_settings_are_reported_together(production: Production
 
 def test_proxy_and_admin_are_alive_and_ready(proxy: Running, production_admin: Running) -> None:
     for url in (proxy.url, production_admin.admin_url):
-        assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
-        assert requests.get(f"{url}/readyz", timeout=10).status_code == 200
+        assert requests.get(f"{url}/healthz", timeout=30).status_code == 200
+        assert requests.get(f"{url}/readyz", timeout=30).status_code == 200
 
 
 def test_the_metrics_of_the_proxy_count_its_traffic(proxy: Running, operator: AdminClient) -> None:
@@ -226,11 +226,11 @@ def send_unusual_words(proxy: Running, key: str, numbers: range) -> None:
         proxy.rpc(LIST, f"sk-{word}")
         proxy.rpc(LIST, key, path=f"/{word}")
         proxy.rpc({**LIST, "method": word}, key, **{**MODERN, "Mcp-Method": word})
-        requests.request(word.upper(), f"{proxy.url}/mcp", timeout=10)
+        requests.request(word.upper(), f"{proxy.url}/mcp", timeout=30)
 
 
 def status_on_new_connection(proxy: Running, key: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.proxy_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.proxy_port, timeout=30)
     try:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         connection.request("POST", "/mcp", json.dumps(LIST), headers)

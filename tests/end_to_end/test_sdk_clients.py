@@ -280,7 +280,7 @@ def test_a_subscription_ends_within_a_second_of_its_keys_revocation(demo: Runnin
                     pass
             return time.monotonic() - revoked
 
-    assert asyncio.run(asyncio.wait_for(subscribe(), 10)) < 1.2
+    assert asyncio.run(asyncio.wait_for(subscribe(), 30)) < 1.2
 
 
 def test_rejected_calls_are_not_metered(demo: Running, demo_admin: AdminClient) -> None:

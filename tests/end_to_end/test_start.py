@@ -48,7 +48,7 @@ def first_200(url: str) -> None:
     deadline = time.monotonic() + 30
     while True:
         with contextlib.suppress(requests.RequestException):
-            if requests.get(url, timeout=5).status_code == 200:
+            if requests.get(url, timeout=30).status_code == 200:
                 return
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -59,7 +59,7 @@ def test_a_login_right_after_the_first_200_of_readyz_works(port: str, tmp_path: 
     environment = {"GATEWAY_ADMIN_EMAIL": LOGIN["email"], "GATEWAY_ADMIN_PASSWORD": LOGIN["password"]}
     with started("up", tmp_path / "data", **environment) as running:
         first_200((running.url if port == "proxy" else running.admin_url) + "/readyz")
-        assert requests.post(f"{running.admin_url}/api/auth/login", json=LOGIN, timeout=10).status_code == 200
+        assert requests.post(f"{running.admin_url}/api/auth/login", json=LOGIN, timeout=30).status_code == 200
         running.until_ready()
 
 
@@ -72,12 +72,12 @@ def test_a_proxy_starts_without_its_upstream_and_serves_once_it_is_there(
         environment = {**production.environment, "GATEWAY_UPSTREAM_URL": f"http://127.0.0.1:{port}/mcp"}
         with started("proxy", Path(folder), **environment) as proxy:
             proxy.until_ready()
-            ready = requests.get(f"{proxy.url}/readyz", timeout=10)
+            ready = requests.get(f"{proxy.url}/readyz", timeout=30)
             assert (ready.status_code, ready.json()) == (
                 503,
                 {"status": "not ready", "redis": "ok", "upstream": "unavailable"},
             )
-            assert requests.get(f"{proxy.url}/healthz", timeout=10).status_code == 200
+            assert requests.get(f"{proxy.url}/healthz", timeout=30).status_code == 200
             assert proxy.rpc(LIST, key).status_code == 502
             [warning] = [message for message in warnings(proxy) if "calls are 502 until then" in message]
             assert f"http://127.0.0.1:{port}/mcp cannot be reached" in warning
@@ -122,7 +122,7 @@ def test_admin_waits_for_clickhouse(tmp_path: Path) -> None:
                     asked.set()
 
                 threading.Thread(target=answer).start()
-                assert asked.wait(10), "asked again"
+                assert asked.wait(30), "asked again"
             assert admin.output == []
 
 

@@ -71,7 +71,7 @@ def session_headers(session_id: str) -> dict[str, str]:
 
 def upstream_status(upstream: McpServer, session_id: str) -> int:
     """The status of a request directly to the upstream: 404 if it has no such session."""
-    answer = requests.post(upstream.url, json=LIST, headers=session_headers(session_id), timeout=10)
+    answer = requests.post(upstream.url, json=LIST, headers=session_headers(session_id), timeout=30)
     return answer.status_code
 
 
@@ -155,7 +155,7 @@ def test_another_owners_key_cannot_use_a_session(
         assert refused.status_code == 404, message
     headers = {"Authorization": f"Bearer {theirs}", **session_headers(session_id)}
     for method in ("GET", "DELETE"):
-        assert requests.request(method, f"{gateway.url}/mcp", headers=headers, timeout=10).status_code == 404
+        assert requests.request(method, f"{gateway.url}/mcp", headers=headers, timeout=30).status_code == 404
     assert unknown.status_code == 404, "the same response as for an unknown session"
 
     assert gateway.rpc(CALL, mine, **session_headers(session_id)).status_code == 200, "the session still works"
@@ -192,7 +192,7 @@ def test_a_listening_stream_ends_within_a_second_of_its_keys_revocation(gateway:
     key = admin.new_key("listener")
     session_id = session_of(gateway, key.text)
     headers = {"Authorization": f"Bearer {key.text}", **session_headers(session_id)}
-    with requests.get(f"{gateway.url}/mcp", headers=headers, stream=True, timeout=10) as stream:
+    with requests.get(f"{gateway.url}/mcp", headers=headers, stream=True, timeout=30) as stream:
         assert stream.status_code == 200
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         admin.revoke(key.key_id)
@@ -200,7 +200,7 @@ def test_a_listening_stream_ends_within_a_second_of_its_keys_revocation(gateway:
         with pytest.raises(requests.RequestException):
             _read_to_the_end(stream)
         assert time.monotonic() - revoked < 1.2
-    assert requests.delete(f"{gateway.url}/mcp", headers=headers, timeout=10).status_code == 401
+    assert requests.delete(f"{gateway.url}/mcp", headers=headers, timeout=30).status_code == 401
 
 
 def _read_to_the_end(stream: requests.Response) -> list[Any]:

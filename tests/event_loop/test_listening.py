@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 def answers(bound: list[socket.socket], address: str) -> bool:
     """Return True if a client connects to this address."""
     try:
-        socket.create_connection((address, bound[0].getsockname()[1]), timeout=5).close()
+        socket.create_connection((address, bound[0].getsockname()[1]), timeout=30).close()
     except OSError:
         return False
     return True

@@ -42,7 +42,7 @@ async def test_uses_are_written_in_batches_and_at_the_end(
     record(writer, "a", client="first")
     record(writer, "b")
     record(writer, "a", client="second")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await last_uses.writes.get() == {
             "digest-a": KeyUse("key_a", clock.now_ms(), "second", "192.0.2.7"),
             "digest-b": KeyUse("key_b", clock.now_ms(), "agent", "192.0.2.7"),

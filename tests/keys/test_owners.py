@@ -47,9 +47,9 @@ async def test_a_transfer_is_published(store: KeyStore, redis: Redis) -> None:
     record = await create(store)
     async with redis.pubsub() as subscription:
         await subscription.subscribe(INVALIDATIONS)
-        await subscription.get_message(timeout=1)
+        await subscription.get_message(timeout=30)
         await store.transfer(record.key_id, OTHER)
-        message = await subscription.get_message(timeout=1)
+        message = await subscription.get_message(timeout=30)
         assert message is not None
         assert message["data"].decode() == record.key_id
 

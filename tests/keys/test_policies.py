@@ -71,10 +71,10 @@ async def test_the_policies_of_several_owners_are_read_together(policies: Policy
 async def test_every_change_is_published_once_it_can_be_read(policies: PolicyStore, redis: Redis) -> None:
     async with redis.pubsub() as subscription:
         await subscription.subscribe(INVALIDATIONS)
-        await subscription.get_message(timeout=1)
+        await subscription.get_message(timeout=30)
         for change in (policies.update(OWNER, {"calls_per_day": 5}), policies.delete(OWNER)):
             await change
-            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1)
+            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=30)
             assert message is not None
             assert message["data"] == b"owner:" + OWNER.encode()
 

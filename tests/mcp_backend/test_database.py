@@ -214,7 +214,7 @@ def test_all_readers_work_concurrently(database: Database) -> None:
 
     def work() -> None:
         with database.reader() as reader:
-            met.append(barrier.wait(timeout=5))
+            met.append(barrier.wait(timeout=30))
             reader.read("SELECT avg(close) FROM stock_daily", max_rows=1)
 
     threads = [threading.Thread(target=work) for _ in range(module.READERS)]

@@ -73,7 +73,7 @@ async def test_a_signal_ends_the_server_cleanly_while_streams_are_open(number: s
                 assert listening.status == 200
 
                 process.send_signal(number)
-                output, errors = process.communicate(timeout=10)
+                output, errors = process.communicate(timeout=30)
 
         half_sent.close()
     assert process.returncode == 0
@@ -88,7 +88,7 @@ async def test_a_running_query_does_not_prevent_the_shutdown() -> None:
                 assert running.status == 200
 
                 process.terminate()
-                output, errors = process.communicate(timeout=10)
+                output, errors = process.communicate(timeout=30)
 
     assert process.returncode == 0
     assert (output, errors) == ("", "")

@@ -46,7 +46,7 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    child.communicate(b"", timeout=10)
+    child.communicate(b"", timeout=30)
 
 
 def page(port: int) -> str:

@@ -122,7 +122,7 @@ class KeepAliveClient:
 
     async def read_response(self) -> bytes:
         """Return the next response; an incomplete one if the connection is closed before its end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             try:
                 head = await self.reader.readuntil(b"\r\n\r\n")
             except (asyncio.IncompleteReadError, ConnectionError) as end:

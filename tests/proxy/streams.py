@@ -98,7 +98,7 @@ async def listening(
 async def next_event(content: aiohttp.StreamReader) -> dict[str, str]:
     """Return the fields of the next event that the client receives."""
     fields: dict[str, str] = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while line := (await content.readline()).decode().rstrip("\n"):
             name, _, value = line.partition(": ")
             fields[name] = value

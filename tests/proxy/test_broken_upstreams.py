@@ -120,7 +120,7 @@ async def _is_recognizably_incomplete(gateway: Gateway, raw: bytes) -> tuple[int
     response, is_reset = b"", False
     writer.write(raw)
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while piece := await reader.read(65_536):
                 response += piece
     except ConnectionError:

@@ -41,4 +41,4 @@ def start_server() -> Iterator[StartServer]:
         for server in servers:
             server.terminate()
         for server in servers:
-            server.wait(10)
+            server.wait(30)

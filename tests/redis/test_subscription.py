@@ -59,7 +59,7 @@ async def test_a_silent_server_is_noticed(valkey: Valkey) -> None:
     valkey.process.send_signal(signal.SIGSTOP)
     await until(lambda: not subscriber.subscription.is_subscribed)
     valkey.process.send_signal(signal.SIGCONT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await subscriber.subscribed.get()
     assert subscriber.subscription.is_subscribed
     await subscriber.stop()
@@ -80,12 +80,12 @@ async def test_a_callback_that_fails_does_not_end_the_subscription(
     await subscriber.subscribed.get()
     subscriber.fails = True
     await redis.publish(CHANNEL, "first")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await subscriber.subscribed.get()
     subscriber.fails = False
     assert await subscriber.messages.get() == b"first"
     await redis.publish(CHANNEL, "second")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await subscriber.messages.get() == b"second"
 
 

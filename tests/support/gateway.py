@@ -165,7 +165,7 @@ class Gateway:
         if then_close:
             writer.write_eof()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 return await reader.read()
         except ConnectionError:
             return b""

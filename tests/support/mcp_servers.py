@@ -25,7 +25,7 @@ class McpServer:
     def stop(self) -> None:
         """Stop the process."""
         self._process.terminate()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=30)
 
 
 @contextlib.contextmanager

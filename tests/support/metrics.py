@@ -45,7 +45,7 @@ class Scrape:
 def scraped(running: Running) -> Scrape:
     """Scrape a running gateway, after its workers have written what they counted before."""
     time.sleep(2 * METRICS_SECONDS)
-    response = requests.get(f"http://127.0.0.1:{running.environment['GATEWAY_METRICS_PORT']}/metrics", timeout=10)
+    response = requests.get(f"http://127.0.0.1:{running.environment['GATEWAY_METRICS_PORT']}/metrics", timeout=30)
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/plain")
     return Scrape(response.text)

@@ -45,7 +45,7 @@ class RawServer:
 
     async def all_gone(self) -> None:
         """Wait until no connection is open."""
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while self.open:
                 self._changed.clear()
                 await self._changed.wait()

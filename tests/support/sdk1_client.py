@@ -59,7 +59,7 @@ class Sdk1Process:
         """Read the report that the process prints after the scenario."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, self._process.communicate(timeout=10)[1]
+        assert line, self._process.communicate(timeout=30)[1]
         return dict(json.loads(line))
 
     def finish(self) -> tuple[int, str]:

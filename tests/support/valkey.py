@@ -74,4 +74,4 @@ class Valkey:
         """Send SIGTERM and wait for the end."""
         assert self.process is not None
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)

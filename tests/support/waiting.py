@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 10) -> None:
+async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 30) -> None:
     """Return once the condition, which may be a coroutine function, holds. Raises `TimeoutError` after `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
@@ -24,7 +24,7 @@ async def socket_events() -> None:
         await asyncio.sleep(0)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Block until the condition of another process holds. Raises `TimeoutError` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -77,7 +77,7 @@ async def test_a_redis_with_a_full_disk_loses_no_event_even_if_it_is_killed(disk
     events = [event()]
     await stream.submit(events[0])
     disk.fill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while metrics.counts["spooled"] < 5:
             events.append(event())
             await stream.submit(events[-1])

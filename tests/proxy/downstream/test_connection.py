@@ -98,12 +98,12 @@ async def test_a_late_head_closes_a_new_and_a_used_connection(
         for beginning in (b"", b"POST", head[:-2]):
             async with connection(gateway) as (reader, writer):
                 writer.write(beginning)
-                assert await asyncio.wait_for(reader.read(), 1) == b""
+                assert await asyncio.wait_for(reader.read(), 30) == b""
         whole = request(POST, key=await gateway.key())
         async with connection(gateway) as (reader, writer):
             writer.write(whole + b"POST /mcp")
             assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-            assert b"HTTP/1.1" not in await asyncio.wait_for(reader.read(), 1)
+            assert b"HTTP/1.1" not in await asyncio.wait_for(reader.read(), 30)
     assert [each.body for each in upstream.requests] == [PING]
 
 
@@ -123,7 +123,7 @@ async def test_an_error_in_one_connection_leaves_the_deadlines_of_others_in_forc
         for _ in range(2):
             async with connection(gateway) as (reader, writer):
                 writer.write(b"POST")
-                assert await asyncio.wait_for(reader.read(), 2) == b""
+                assert await asyncio.wait_for(reader.read(), 30) == b""
 
 
 async def test_single_bytes_do_not_extend_the_head_time_out(
@@ -169,6 +169,6 @@ async def test_a_stopping_worker_receives_a_body_that_is_being_sent(
             await socket_events()
             gateway.worker.server.stop_accepting()
             writer.write(raw[-5:])
-            (response,) = answers_in(await asyncio.wait_for(reader.read(), 2))
+            (response,) = answers_in(await asyncio.wait_for(reader.read(), 30))
     assert (response.status, response.values("connection")) == (200, ["close"])
     assert [each.body for each in upstream.requests] == [PING]

@@ -87,7 +87,7 @@ class Served:
         """Connect with a socket that reads only when it is told to, as clients with idle connections do."""
 
         def connect() -> ssl.SSLSocket:
-            plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
+            plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=30)
             return trusting(self.files).wrap_socket(plain, server_hostname="localhost")
 
         return await asyncio.to_thread(connect)
@@ -136,7 +136,7 @@ async def test_a_client_that_speaks_plain_http_is_disconnected_without_a_trace(
         reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
         writer.write(GET)
         with contextlib.suppress(ConnectionError):
-            assert b"HTTP" not in await asyncio.wait_for(reader.read(), 5)
+            assert b"HTTP" not in await asyncio.wait_for(reader.read(), 30)
         writer.close()
         assert served.server.connections == set()
     assert caplog.records == []
@@ -151,7 +151,7 @@ async def test_a_handshake_that_takes_too_long_is_ended(
         reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
         writer.write(b"\x16\x03\x01")
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
     assert caplog.records == []
 
@@ -201,7 +201,7 @@ async def test_a_stop_does_not_wait_for_clients_with_idle_connections(
             assert answered.endswith(b"hello")
             served.server.stop_accepting()
             # The client does not close.
-            await asyncio.wait_for(served.server.shutdown(60), 5)
+            await asyncio.wait_for(served.server.shutdown(60), 30)
             assert served.server.connections == set()
             assert await asyncio.to_thread(client.recv, 1000) == b"", "a proper end of TLS"
 
@@ -239,7 +239,7 @@ async def test_a_client_that_never_reads_the_last_response_is_disconnected_in_ti
 async def test_a_request_with_invalid_framing_is_answered_before_the_close(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, served.connection() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\n")
-        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
         assert answer.status == 400
         await until(lambda: not served.server.connections)
 
@@ -276,7 +276,7 @@ async def test_a_client_that_reads_nothing_pauses_the_writer_within_bounds(tmp_p
         assert 0 < connection.write_buffer_bytes < 2 * 64 * 1024
         cast(asyncio.Transport, writer.transport).resume_reading()
         while connection.is_writing_paused:
-            await asyncio.wait_for(reader.read(1_000_000), 5)
+            await asyncio.wait_for(reader.read(1_000_000), 30)
 
 
 @on_both_loops

@@ -121,7 +121,7 @@ async def test_events_are_counted_and_sent_as_they_came_when_they_arrive(
 
     upstream.answer = respond
     headers = {"Authorization": f"Bearer {await gateway.key()}"}
-    async with asyncio.timeout(5), gateway.session.post(gateway.url, json=call(), headers=headers) as response:
+    async with asyncio.timeout(30), gateway.session.post(gateway.url, json=call(), headers=headers) as response:
         assert response.headers["Content-Encoding"] == "gzip"
         for number, part in enumerate(parts):
             assert await response.content.readexactly(len(part)) == part
@@ -225,7 +225,7 @@ async def test_the_message_endpoint_is_replaced_in_a_compressed_stream(
         writer.write(sse_head("Content-Encoding: gzip\r\n") + chunk(endpoint))
 
     upstream.answer = respond
-    async with asyncio.timeout(5), listening(gateway, await gateway.key()) as content:
+    async with asyncio.timeout(30), listening(gateway, await gateway.key()) as content:
         assert await content.readline() == b"event: endpoint\n"
         assert await content.readline() == b"data: /mcp?session_id=abc\n"
 
@@ -246,7 +246,7 @@ async def test_results_on_a_compressed_listening_stream_are_counted(
         writer.write(chunk(encoder.part(sse_event(result()))))
 
     upstream.answer = respond
-    async with asyncio.timeout(5), listening(gateway, key) as content:
+    async with asyncio.timeout(30), listening(gateway, key) as content:
         await content.readuntil(b"\n\n")
         await gateway.request("POST", "/mcp?session_id=abc", key=key, data=call())
         assert await content.readuntil(b"\n\n") == sse_event(result())

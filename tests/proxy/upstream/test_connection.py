@@ -220,7 +220,7 @@ async def test_an_unread_complete_response_does_not_block_the_next_request() -> 
         connection.listener = None
         connection.mark_idle(5)
         connection.send_request(REQUEST)
-        await asyncio.wait_for(connection.wait_for_head(), 1)
+        await asyncio.wait_for(connection.wait_for_head(), 30)
         assert await whole_body(connection) == b"ok"
 
 
@@ -290,7 +290,7 @@ async def test_an_abort_raises_in_the_waiting_reader() -> None:
         await asyncio.sleep(0)
         connection.abort()
         with pytest.raises(ResponseError):
-            await asyncio.wait_for(head, 1)
+            await asyncio.wait_for(head, 30)
         with pytest.raises(ResponseError):
             connection.send_request(REQUEST)
         await server.all_gone()

@@ -506,7 +506,7 @@ async def test_events_in_flight_are_in_the_spool_when_the_loop_ends(valkey: Valk
     process = start_python(program, says="stop")
     assert valkey.process is not None
     os.kill(valkey.process.pid, signal.SIGSTOP)
-    process.communicate(b"\n", timeout=10)
+    process.communicate(b"\n", timeout=30)
     os.kill(valkey.process.pid, signal.SIGCONT)
     assert len(spooled(tmp_path / "spool")) == 2
 
