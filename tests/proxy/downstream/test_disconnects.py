@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.proxy.downstream.connection import ClientConnection
+from gateway.proxy.downstream.server import ProxyServer
 from gateway.proxy.pipeline.streams.response_stream import ResponseStream
 from gateway.proxy.upstream.connection import UpstreamConnection
 from tests.proxy.downstream.lines import POST
@@ -96,6 +98,10 @@ def connections_in_memory() -> int:
     return sum(isinstance(each, ClientConnection | UpstreamConnection) for each in gc.get_objects())
 
 
+def has_ticked(server: ProxyServer, last_tick: float) -> bool:
+    return server.last_tick > last_tick
+
+
 @pytest.mark.usefixtures("_no_garbage_collection")
 async def test_a_client_that_disconnects_within_a_request_leaves_no_garbage(gateway: Gateway) -> None:
     raw = request(POST, key=await gateway.key())
@@ -106,8 +112,7 @@ async def test_a_client_that_disconnects_within_a_request_leaves_no_garbage(gate
             writer.write(raw[:-1])
             await until(lambda: gateway.active_requests == 1)
             # The check of the deadlines does not keep the connection either.
-            last_tick = server.last_tick
-            await until(lambda last_tick=last_tick: server.last_tick > last_tick)
+            await until(functools.partial(has_ticked, server, server.last_tick))
             writer.transport.abort()
         await until(lambda: not server.connections)
     await until(lambda: connections_in_memory() <= before)
