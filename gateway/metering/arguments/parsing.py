@@ -46,6 +46,8 @@ _QUERY_WRITE_WORD = re.compile(
     re.IGNORECASE,
 )
 """Writes in other languages: control commands of KQL, commands of SPL, functions of Flux, clauses of Cypher."""
+_SELECTED_MEMBERS = ("fields", "columns", "properties", "attributes", "select")
+"""Endings of arguments with the names of the members that the result is to have."""
 _READ_METHODS = ("GET", "HEAD")
 _WRITING_ARGUMENTS = WRITTEN_ARGUMENTS | OPERATION_ARGUMENTS
 _ENTITY_PATH = re.compile(r"\b[A-Za-z_]\w{0,62}/[A-Za-z_$]")
@@ -74,7 +76,8 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     languages: tuple[str, ...]
     """The languages of queries other than SQL."""
     strings: frozenset[str]
-    """Short strings among the arguments; a member of the result that repeats one is not data."""
+    """Short strings among the arguments, without names of fields; a member of the result that repeats one is not data,
+    and a member with such a name is the entry of a map."""
     gives_objects: bool
     """True if an argument is a list of objects, which the tool may write."""
     ids: frozenset[str]
@@ -234,7 +237,11 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         lists_names=bool(known) and all(one.lists_names for one in known),
         files=() if rest_requests.is_request(tool) else tuple(_files(others)),
         languages=names.languages,
-        strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
+        strings=frozenset(
+            value
+            for name, value in names.strings.found
+            if len(value) <= MAX_TABLE_NAME and not name.endswith(_SELECTED_MEMBERS)
+        ),
         gives_objects=limits.gives_objects(arguments),
         ids=limits.ids(arguments),
         path_ids=limits.path_ids(arguments),

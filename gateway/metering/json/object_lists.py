@@ -16,6 +16,7 @@ from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, Cou
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
     NEVER_RECORDS,
+    describes_columns,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name
@@ -100,7 +101,8 @@ class ObjectLists(ObjectOutcome):
         custom = {name: value for name, value in lists.items() if not describes_records(name)}
         custom = custom if any(custom.values()) or not self._has_content() else {}
         if not custom and not is_describing_tool(self._arguments.tool):
-            lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
+            is_description = describes_columns if self._arguments.returns_rows else COLUMN_MEMBERS.__contains__
+            lists = {name: value for name, value in lists.items() if not is_description(name)}
         lists = {name: value for name, value in lists.items() if name not in NEVER_RECORDS}
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
         if members.get("id"):

@@ -76,11 +76,16 @@ def is_failure(members: Members) -> bool:
         return True
     if is_http_error(members) or _has_error_code(members):
         return True
-    errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
+    errors = [name for name in ERROR_MEMBERS & members.keys() if _is_report(members[name])]
     custom = [name for name in members if name not in WRAPPER_AND_ROW_MEMBERS]
     if errors:
         return len(custom) <= 2 and not any(_holds_objects(name, members[name]) for name in custom)
     return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
+
+
+def _is_report(error: Any) -> bool:
+    """Return True if the value of a member for errors reports one, and is no number of them."""
+    return isinstance(error, str | dict | list) and bool(error) and not (isinstance(error, str) and error.isdecimal())
 
 
 def _has_error_code(members: Members) -> bool:

@@ -92,7 +92,7 @@ class ShapeCounter:
             return counted(total - 1, self.method, (), signs)
         if total == 1 and sample and isinstance(sample[0], str) and ("\n" in sample[0] or sample[0][:1] in ("[", "{")):
             inner = self.count_text(sample[0], depth + 1)
-            return inner if inner.kind >= CountKind.COUNTED else self._counted(1)
+            return inner if inner.kind >= CountKind.COUNTED and Sign.MAP not in inner.signs else self._counted(1)
         is_cut = total > 1 and total == len(values) and values[-1] == "" and isinstance(sample[0], str)
         return self._counted(total - is_cut)  # lines, split at their ends
 

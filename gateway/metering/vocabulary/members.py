@@ -33,7 +33,13 @@ def describes_records(name: str) -> bool:
     return name in METADATA_MEMBERS or name == "cols" or any(part in name for part in _DESCRIBING_PARTS)
 
 
-_DESCRIBING_PARTS = ("column", "field", "header", "schema", "dtype", "warning", "preview", "sample")
+def describes_columns(name: str) -> bool:
+    """Return True if a member (normalized) describes the columns of the records."""
+    return name in COLUMN_MEMBERS or any(part in name for part in _COLUMN_PARTS)
+
+
+_COLUMN_PARTS = ("column", "field", "header", "schema", "dtype")
+_DESCRIBING_PARTS = (*_COLUMN_PARTS, "warning", "preview", "sample")
 
 RETURNED_COUNT_MEMBERS = word_set(
     "recordcount recordsreturned rowsreturned returnedrows returnedrecords numreturned returnedcount "

@@ -151,3 +151,20 @@ def test_an_aggregated_value_below_a_heading_is_counted() -> None:
 def test_lists_beside_further_values_are_not_added_up() -> None:
     assert records(structured({"boats": BOATS, "ports": BOATS}), "query") == 4
     assert records(structured({"status": "OK", "stops": BOATS, "legs": BOATS[:1]}), "directions") is None
+
+
+def test_names_of_fields_among_the_arguments_are_no_keys_of_a_map() -> None:
+    boat = {"id": 1, "name": "Ada"}
+    assert records(structured(boat), "get_boat", table="boats", id="1", fields=["id", "name"]) == 1
+    assert records(structured({"ada": 3, "ida": 4}), "get_multi", keys=["ada", "ida"]) == 2
+    assert records(structured({"result": ["{'id': 1, 'name': 'a'}"]}), "boats", output_fields=["id", "name"]) == 1
+
+
+def test_a_number_of_errors_is_no_error() -> None:
+    assert records(structured({"results": [{"hour": "10:00", "errors": "12"}]}), "query_logs", query="x") == 1
+    assert records(structured({"results": [{"error": "no such hour"}]}), "query_logs", query="x") == 0
+
+
+def test_a_list_that_describes_columns_is_no_result_of_a_query() -> None:
+    value = {"found": [], "selected_columns": [{"name": "id", "kind": 3}], "more": {"a": 1}}
+    assert records(structured(value), "run", sql="SELECT id FROM boats") is None
