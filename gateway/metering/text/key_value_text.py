@@ -12,9 +12,9 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import EDGE, split_blocks
 from gateway.metering.text.lists import grouped_lists
-from gateway.metering.text.outline import ITEM
+from gateway.metering.text.outline import IDENTIFYING, ITEM
 from gateway.metering.text.statements.witnesses import stated
-from gateway.metering.vocabulary.names import normalize_name, word_set
+from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
 MAX_LINES_BEFORE = 5
@@ -26,7 +26,6 @@ MAX_TITLES = 2
 MIN_FIELDS = 3
 """Fields of an entity."""
 
-_IDENTIFYING = word_set("id key title subject number url uri uuid")
 _WORD = r"(?:row|record|result|item|document|entry|match|hit)"
 _NUMBERED = re.compile(
     rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?|\u7b2c ?))(\d{{1,8}})(?:\b|(?=[\u4e00-\u9fff]))|"
@@ -65,7 +64,7 @@ def _is_entity(lines: list[str]) -> bool:
     """Return True if one of the first fields is an id or title, such as those of the only hit of a search."""
     filled = [line.replace("*", "") for line in lines if line.strip()]
     first = [normalize_name(key) for line in filled[:2] if (key := _key(line)) is not None]
-    return len(filled) >= MIN_FIELDS and not _IDENTIFYING.isdisjoint(first)
+    return len(filled) >= MIN_FIELDS and not IDENTIFYING.isdisjoint(first)
 
 
 def _has_bold_fields(lines: list[str]) -> bool:
@@ -173,6 +172,7 @@ def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) ->
         is_repeated = len({_key(line) for line in outer}) < len(outer)
         if (
             heading.rstrip().endswith(":")
+            and first in heading.lower()
             and is_listing
             and not is_repeated
             and len(outer) > 1

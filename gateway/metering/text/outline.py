@@ -35,6 +35,8 @@ MAX_SENTENCE = 300
 MAX_PREFIX = 200
 """Characters of a line that are matched."""
 
+IDENTIFYING = word_set("id key title subject number url uri uuid")
+"""Labels of the fields that identify an entity."""
 ITEM = re.compile(
     r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|\(\d[\d.]{0,10}%?\)\s|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
 )

@@ -34,6 +34,10 @@ _READ_VERBS = word_set("get list read find search query fetch describe show coun
 _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
 _SCHEMA_WORDS = word_set("describe schema structure columns fields definition mapping mappings")
 _OWN_WORDS = word_set("me my myself self own current active viewer latest last next first random")
+_ANALYSIS_VERBS = word_set(
+    "analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
+)
+"""Verbs of tools that tell about what their names name, instead of listing it."""
 _PREPOSITIONS = word_set("by for of from with in at on to")
 _PERSONAL_WORDS = word_set("profile info")
 """Describing words with which an entity may be meant: the profile of a user."""
@@ -64,6 +68,10 @@ _SINGULARS_IN_S = word_set(
     "diagnostics options analytics synopsis basis axis bus canvas radius focus contents"
 )
 """Last words of a tool's name that end in `s` without being a plural."""
+_ANALYSIS_VERBS = word_set(
+    "analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
+)
+"""Verbs of tools that tell about what their names name, instead of listing it."""
 _PREPOSITIONS = word_set("by for from in of with near at on")
 _OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
 
@@ -153,6 +161,8 @@ def is_searching_tool(tool: str) -> bool:
 def is_plural_tool(tool: str) -> bool:
     """Return True if the tool's name ends in a plural, possibly before a preposition: `get_orders_by_city`."""
     words = _words_in_order(tool)
+    if not _ANALYSIS_VERBS.isdisjoint(words[:2]):
+        return False
     end = next((at for at, word in enumerate(words) if at and word in _PREPOSITIONS), len(words))
     last = words[end - 1] if words else ""
     return len(last) > 3 and last[-1:] == "s" and last not in _SINGULARS_IN_S

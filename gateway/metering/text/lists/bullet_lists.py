@@ -86,7 +86,9 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
         return counted(entries, "lines_text")
     sections = around.sections
     if (
-        entries := grouped_lists.count(sections) or headed_sections.count(sections) or headed_sections.count(lines)
+        entries := grouped_lists.count(sections)
+        or headed_sections.count(sections)
+        or headed_sections.count_alike(lines)
     ) is not None:
         return counted(entries, "lines_text")
     if (entries := labelled_blocks.count(around.body) or labelled_blocks.count(sections)) is not None:

@@ -10,6 +10,7 @@ import re
 from bisect import bisect
 from itertools import pairwise
 
+from gateway.metering.text.outline import IDENTIFYING, ITEM
 from gateway.metering.text.statements.witnesses import stated
 
 MAX_MATCHED = 300
@@ -21,6 +22,7 @@ MAX_LINES_OF_SECTION = 4
 MAX_LINES_BEFORE = 3
 """Lines before the first heading."""
 
+_MARKS = frozenset("-*+\u2022")
 _HEADING = re.compile(r"(#{1,6}) +\S")
 _LABEL = re.compile(
     r"\s{0,8}(?:[-*+\u2022]\s+)?\**([^\W\d][\w .()/'-]{0,60}?)\s?(?:\**[:\uff1a]|[:\uff1a]\**)\**(?:\s|\Z)"
@@ -65,7 +67,9 @@ def _alike(sections: list[frozenset[str | None]]) -> int | None:
     pairs = [bool(one & other) for one, other in pairwise(sections)]
     first = pairs.index(True) if True in pairs else -1
     if first < 0:
-        return 1 if len(sections) == 2 and len(sections[0]) > 1 and not any(sections[1:]) else None
+        names = {word for label in sections[0] for word in label.split()}
+        is_entity = len(sections) == 2 and len(sections[0]) > 1 and not names.isdisjoint(IDENTIFYING)
+        return 1 if is_entity and not sections[1] else None
     last = len(pairs) - 1 - pairs[::-1].index(True)
     return last - first + 2 if all(pairs[first : last + 1]) else None
 
@@ -78,6 +82,11 @@ def _count_all(lines: list[str], headings: list[tuple[int, str]]) -> int | None:
     first = next((at for at, line in enumerate(filled) if line.startswith(deepest + " ")), 0)
     if len(deepest) < 2 or first > MAX_LINES_BEFORE or any(level != deepest for level in levels[first > 0 :]):
         return None
+    if any(_LABEL.match(line) and stated(line).number is None for line in filled[:first] if line[:1] != "#"):
+        return None  # the fields of one entity
+    marks = {line.lstrip()[0] for line in filled[first:] if ITEM.match(line[:MAX_MATCHED])}
+    if len({mark if mark in _MARKS else "" for mark in marks}) > 1:
+        return None  # the chapters of a document
     entries = levels.count(deepest)
     if any(stated(line).number == entries for line in filled[:first]):
         return entries

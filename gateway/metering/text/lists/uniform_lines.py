@@ -81,7 +81,9 @@ def _has_template(entries: list[str]) -> bool:
     if any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL)):
         return True
     skeleton = _skeleton(entries[0])
-    is_structured = len(skeleton) >= MIN_SKELETON and frozenset(skeleton) not in _DELIMITERS
+    is_structured = (
+        len(skeleton) >= MIN_SKELETON and skeleton[-1] not in ":{;" and frozenset(skeleton) not in _DELIMITERS
+    )
     return is_structured and all(_skeleton(entry) == skeleton for entry in entries[1:])
 
 

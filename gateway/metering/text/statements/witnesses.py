@@ -60,7 +60,7 @@ _WORDS = r"(?:[^\W\d]\S{0,30}\s){0,2}?"
 
 _NUMBER_ALONE = re.compile(r"(?<![\w.,-])\d")
 """The beginning of every number that `_N` matches."""
-_PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})\s*[:#=]?\s*\d")
+_PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})[\s*:#=]{{0,8}}\d")
 _RANGE = re.compile(rf"{_N}{_TO}({NUMBER})(?:\s{_WORDS}{_OF}\s(?:about\s|~)?|\s?/\s?)({NUMBER})(?![\w-])")
 _N_OF_M = re.compile(rf"{_N}(?:\s{_WORDS}{_OF}\s(?:the\s|about\s|~)?|\s?/\s?)\**({NUMBER})\**(?=\s|[):;.,]|\Z)")
 _SLASH_ONLY = re.compile(r"\d\s?/\s?\d")

@@ -40,6 +40,12 @@ ISSUES = "## 1. [SHOP-1](https://a)\n\n**bad price**\n\n- **Status**: open\n- **
         ("list_issues", "**#12** The door\nState: open | By: ann\n\n**#13** The roof\nState: open | By: ben", 2),
         ("search_jobs", "\U0001f4bc Baker\n\U0001f4cd Oslo\n\n\U0001f4bc Cook\n\U0001f4cd Rome", 2),
         ("list_notes", "A first thought.\nIt goes on.\n\nA second one.\nIt ends.", None),
+        ("search_guides", "# Guide\n\n## Install\n\nRun it.\n\n- a step\n\n## Use\n\nCall it:\n\n1. by name", None),
+        ("search_issues", "# The door\n\n**Owner:** ann\n\n## Description\n\nIt squeaks.\n\n## Comments\n\n- ann: yes", None),
+        ("list_sales", "## Summary\n\n**Total sales:** 57\n**Average:** 31\n\n## Next steps\n\n- Use get_sale", None),
+        ("list_functions", "def f(x):\n    return x + 1\n\ndef g(y):\n    return y * 2", None),
+        ("list_parts", "Parts:\n\nRows: 12154\nColumns: 8", None),
+        ("analyze_sales", "Sales rose:\n\n- by 20 % in Oslo\n- by 3 % in Rome", None),
     ],
 )  # fmt: skip
 def test_sections_that_share_labels_are_records(tool: str, text: str, expected: int | None) -> None:
