@@ -135,7 +135,8 @@ def _count_yaml(lines: list[str]) -> Count | None:
         same = [line for line in lines if line.startswith(indent)]
         first = lines.index(same[0])
         is_inner = all(line.startswith((" ", "- ")) or not line for line in lines[first:])
-        if is_inner and first <= 8 and len({_key(line) for line in same}) == 1:
+        is_first = all(not line.strip() or line.rstrip().endswith(":") for line in lines[:first])
+        if is_inner and is_first and len({_key(line) for line in same}) == 1:
             return counted(len(same), "yaml_text")
     outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
     inner = [line for line in lines if line[:1] in (" ", "\t")]

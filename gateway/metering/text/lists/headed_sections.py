@@ -67,7 +67,7 @@ def _alike(sections: list[frozenset[str | None]]) -> int | None:
     pairs = [bool(one & other) for one, other in pairwise(sections)]
     first = pairs.index(True) if True in pairs else -1
     if first < 0:
-        names = {word for label in sections[0] for word in label.split()}
+        names = {word for label in sections[0] if label is not None for word in label.split()}
         is_entity = len(sections) == 2 and len(sections[0]) > 1 and not names.isdisjoint(IDENTIFYING)
         return 1 if is_entity and not sections[1] else None
     last = len(pairs) - 1 - pairs[::-1].index(True)
