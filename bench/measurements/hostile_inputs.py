@@ -101,6 +101,9 @@ RESULTS: dict[str, Callable[[], bytes]] = {
     "short lines of digits beyond ASCII": lambda: texts(("\U0001d7d8" + " " * 20 + "\n") * 86_000),
     "nested YAML": lambda: texts("".join(" " * at + "a:\n" for at in range(300))),
     "calls in a repr": lambda: texts("[" + "A(b=1), " * 9_000 + "]"),
+    "a long name in a repr": lambda: texts("(" + "_" * 120_000),
+    "fields in a field": lambda: texts("a: " * 21_000 + "x"),
+    "headings": lambda: texts("# a\n## b\n" * 490),
     "beyond the limit": lambda: structured(b"[" + b"1," * (5 * M) + b"1]"),
 }
 """Results, made when they are needed."""
@@ -132,6 +135,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "a long list": {"a": ["x"] * 100_000},
     "many members": {str(number): "x" for number in range(100_000)},
     "a long string": {"a": "x" * 4_000_000},
+    "long statements": {"sql": [f"SELECT {'a, ' * 6_000}{number}" for number in range(190)]},
+    "comments": {"a": ["/**/" * 4_900] * 190},
+    "lists as texts": {"query": ["[" + "1," * 9_900 + "1]"] * 190},
+    "lines of JSON": {"query": ["{}\n" * 6_000] * 190},
+    "names of tables": {"table": ["a," * 9_000] * 190},
     "a query of marks": {"kql": "T|take 1|" * 490 + "count"},
     "a query of brackets": {"cypher": "(a:b)" * 390 + " MATCH"},
     "a query of words": {"spl": "a " * 1_990},

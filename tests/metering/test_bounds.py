@@ -13,6 +13,8 @@ import pytest
 from bench.measurements.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, RULE_RESULTS, STATEMENTS
 from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_arguments
 from gateway.metering.arguments import MAX_ARGUMENT_STRINGS
+from gateway.metering.arguments.declared_tables import MAX_TABLE_ARGUMENTS
+from gateway.metering.arguments.strings import MAX_ARGUMENT_CHARACTERS
 from gateway.metering.json import single_pass_structure
 from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.rules.expressions import MAX_STEPS
@@ -117,7 +119,19 @@ def test_records_in_too_many_wrappers_are_unknown(wrappers: int, expected: int |
         {"sql": "SELECT 1 FROM t WHERE a = '" + "x" * MAX_SQL_CHARACTERS + "'"},
         {"sql": "SELECT 1 FROM t WHERE " + " AND ".join(["a = 1"] * MAX_TOKENS_ON_LOOP)},
         {"table": "t", **{f"a{number}": "x" for number in range(MAX_ARGUMENT_STRINGS)}},
+        {"table": "t", "notes": ["x" * (MAX_ARGUMENT_CHARACTERS // 100)] * 101},
+        {"table": ",".join(f"t{number}" for number in range(MAX_TABLE_ARGUMENTS + 1))},
     ],
 )
 def test_tables_in_arguments_beyond_a_bound_are_unknown(arguments: dict[str, Any]) -> None:
     assert tables_in_arguments("query", arguments) is None
+
+
+def test_tables_in_arguments_within_the_bounds_are_known() -> None:
+    arguments = {"table": "t", "notes": ["x" * (MAX_ARGUMENT_CHARACTERS // 100)] * 99}
+    assert tables_in_arguments("query", arguments) == ("t",)
+
+
+def test_a_field_within_fields_is_read_once() -> None:
+    result = wire(texts("a: " * 21_000 + "x"))
+    assert count_calls(lambda: meter("list_items", {}, result)) < 5_000

@@ -41,6 +41,9 @@ from gateway.metering.vocabulary.arguments import (
 )
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
+MAX_TABLE_ARGUMENTS = 200
+"""Names of tables among the arguments; later ones are ignored."""
+
 _OTHER_TABLE_ARGUMENTS = TABLE_ARGUMENTS - INDEX_ARGUMENTS | SHEET_ARGUMENTS
 _NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
 _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
@@ -81,6 +84,7 @@ class DeclaredTables:
         self.written: set[str] = set()
         self.possible: set[str] = set()
         self.is_complete = True
+        self._names = 0
         self.values = dict(strings)
         self._schema = next((self.values[name] for name in SCHEMA_ARGUMENTS if self.values.get(name)), "")
         names = self.values.keys()
@@ -119,7 +123,7 @@ class DeclaredTables:
             or (name in OBJECT_ARGUMENTS and self._is_table(name, value))
             or (name in OBJECT_TYPE_ARGUMENTS and self._is_type_of_records(value))
         ):
-            for part in value[: 64 * MAX_TABLE_NAME].split(","):
+            for part in value[: 64 * MAX_TABLE_NAME].split(",", MAX_TABLE_ARGUMENTS):
                 self._add(name, part)
         elif name in DATASET_ARGUMENTS and not self._has_table and not self._is_listing:
             self._add(name, value)
@@ -127,6 +131,10 @@ class DeclaredTables:
             self._add("sheet", sheet)
 
     def _add(self, name: str, value: str) -> None:
+        self._names += 1
+        if self._names > MAX_TABLE_ARGUMENTS:
+            self.is_complete = False
+            return
         text = value.strip()
         is_sheet = name in SHEET_ARGUMENTS
         if text.lower() in _NOT_NAMES or len(text) > MAX_TABLE_NAME or text.isdecimal():

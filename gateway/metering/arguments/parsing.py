@@ -21,7 +21,12 @@ from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.arguments.joined_tables import JoinedTables, is_column, is_handle
 from gateway.metering.arguments.source_texts import continues_query, leaves_sheet, names_source
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
-from gateway.metering.arguments.strings import SCALARS, StringCollector
+from gateway.metering.arguments.strings import (
+    MAX_ARGUMENT_CHARACTERS,
+    MAX_ARGUMENT_STRINGS,
+    SCALARS,
+    StringCollector,
+)
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.table_names import MAX_TABLE_NAME
@@ -193,8 +198,9 @@ def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | No
 
 def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
     """Return False if the parsed arguments would have no `tables_written`; quick to tell for the usual call."""
-    if _may_write_by_name(tool):
+    if _may_write_by_name(tool) or len(arguments) > MAX_ARGUMENT_STRINGS:
         return True
+    characters = 0
     for name, value in arguments.items():
         kind = type(value)
         if kind in SCALARS:
@@ -207,6 +213,9 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
             return True
         if len(value) < MIN_STATEMENT:
             continue
+        characters += len(value)
+        if characters > MAX_ARGUMENT_CHARACTERS:
+            return True
         if "/_" in value or _WRITE_WORD.search(value[:MAX_SQL_CHARACTERS].lower()):  # `POST /orders/_doc`
             return True
         is_query = "(" in value or "|" in value or value.lstrip()[:1] == "."

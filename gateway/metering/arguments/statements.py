@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector
+from gateway.metering.arguments.strings import MAX_ARGUMENT_CHARACTERS, MAX_ARGUMENT_STRINGS, SCALARS, StringCollector
 from gateway.metering.queries import languages
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.queries.languages import Language
@@ -148,15 +148,21 @@ def _language_of_argument(name: str) -> Language | None:
 
 def sql_statements(arguments: Mapping[str, Any]) -> list[str]:
     """Return the strings in `arguments` that are SQL."""
-    # Called for every call, and most arguments are a few scalars: collect them only if they are nested.
+    # Called for every call, and most arguments are a few scalars: collect them only if they are nested or many.
+    if len(arguments) > MAX_ARGUMENT_STRINGS:
+        return _nested_statements(arguments)
     found = []
+    characters = 0
     for name, value in arguments.items():
         if type(value) is str:
+            characters += len(value)
+            if characters > MAX_ARGUMENT_CHARACTERS:
+                return _nested_statements(arguments)
             if len(value) >= MIN_STATEMENT and looks_like_sql(normalize_name(name), value):
                 found.append(value)
         elif type(value) not in SCALARS:
             return _nested_statements(arguments)
-    return found if len(arguments) <= MAX_ARGUMENT_STRINGS else _nested_statements(arguments)
+    return found
 
 
 def _nested_statements(arguments: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """Collects the strings among the arguments of a call.
 
-Bounded: `MAX_ARGUMENT_STRINGS` strings, `MAX_ARGUMENT_LEVELS` levels.
+Bounded: `MAX_ARGUMENT_STRINGS` strings, `MAX_ARGUMENT_CHARACTERS` characters, `MAX_ARGUMENT_LEVELS` levels.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 MAX_OPTIONS = 8
 """Members of an object below these levels, if they are words that name no source."""
+MAX_ARGUMENT_CHARACTERS = 100_000
+"""Characters of all strings, each up to the length of a statement; later strings are ignored."""
 SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINER_STARTS = ("{", "[")
 
@@ -37,10 +39,15 @@ class StringCollector:
         self.watched: list[tuple[str, str, Any]] = []
         self.containers: set[str] = set()
         self.is_complete = True
+        self._characters = 0
         self._add(arguments, "", "", 0)
 
     def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
         if isinstance(value, str):
+            self._characters += min(len(value), MAX_SQL_CHARACTERS)
+            if self._characters > MAX_ARGUMENT_CHARACTERS:
+                self.is_complete = False
+                return
             self.found.append((MEMBER_ARGUMENTS.get((parent, name)) or STAGE_ARGUMENTS.get(name, name), value))
             if (inner := parse_container(value)) is not None:
                 self.containers.add(value)
@@ -59,7 +66,8 @@ class StringCollector:
                 if kind is not None and isinstance(inner, (Mapping, list)):
                     self._add_bounded(str(key), kind, "", depth)
                 if is_watched(member):
-                    read = parse_container(inner) if isinstance(inner, str) else None
+                    is_read = isinstance(inner, str) and self._characters <= MAX_ARGUMENT_CHARACTERS
+                    read = parse_container(inner) if is_read else None
                     self.watched.append((name, member, inner if read is None else read))
                 self._add_bounded(inner, member, name, depth)
 
@@ -101,6 +109,7 @@ def parse_container(text: str) -> Any:
         pass
     try:
         lines = text.split("\n") if "}\n" in text or "}\r\n" in text else []
+        lines = lines if len(lines) <= MAX_ARGUMENT_STRINGS else []
         return [json.loads(line, object_pairs_hook=_object) for line in lines if line.strip()] or None
     except (ValueError, RecursionError):
         return None

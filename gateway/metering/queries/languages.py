@@ -144,17 +144,14 @@ _LIKE_SQL = (
     (
         Language.INFLUXQL,
         re.compile(
-            r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b",
-            re.IGNORECASE,
+            r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b"
         ),
     ),
     (
         Language.SOQL,
-        re.compile(
-            r"\bwith\s+security_enforced\b|\busing\s+scope\b|\b(?:last|next)_n_\w{3,20}:|\btypeof\s", re.IGNORECASE
-        ),
+        re.compile(r"\bwith\s+security_enforced\b|\busing\s+scope\b|\b(?:last|next)_n_\w{3,20}:|\btypeof\s"),
     ),
-    (Language.NRQL, re.compile(r"\b(?:since|facet|timeseries|during)\b", re.IGNORECASE)),
+    (Language.NRQL, re.compile(r"\b(?:since|facet|timeseries|during)\b")),
 )
 """Syntax of languages that begin like SQL, and that a parser of SQL rejects."""
 
@@ -262,5 +259,6 @@ def analyze_like_sql(text: str) -> QueryAnalysis | None:
     """Return the analysis of a text that begins like SQL and is not, by its syntax."""
     if len(text) > MAX_QUERY_CHARACTERS:
         return None
-    language = next((language for language, pattern in _LIKE_SQL if pattern.search(text)), None)
+    lower = text.lower()
+    language = next((language for language, pattern in _LIKE_SQL if pattern.search(lower)), None)
     return None if language is None else analyze(text, language, is_certain=False)
