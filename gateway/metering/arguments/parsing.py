@@ -19,7 +19,7 @@ import msgspec
 from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.arguments.joined_tables import JoinedTables, is_column, is_handle
-from gateway.metering.arguments.source_texts import continues_query, leaves_sheet, names_source
+from gateway.metering.arguments.source_texts import continues_query, is_formula, leaves_sheet, names_source
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
 from gateway.metering.arguments.strings import (
     MAX_ARGUMENT_CHARACTERS,
@@ -161,7 +161,7 @@ class _TableNames:
             return True
         if not is_prose and rest_requests.is_request_text(value):
             return True
-        if self._has_sheet and (value[:1] == "=" or "formula" in name) and leaves_sheet(value):
+        if self._has_sheet and ("formula" in name or is_formula(value)) and leaves_sheet(value):
             return True
         return self._has_table and (
             continues_query(value)

@@ -47,7 +47,8 @@ _EXPANDED = re.compile(r"(?:\A|[,/=])\s*([A-Za-z_]\w{0,62})")
 _METHOD = "GET|POST|PUT|DELETE|HEAD|PATCH"
 _CONSOLE_START = re.compile(rf"(?:\s*#[^\n]*\n)*\s*({_METHOD})[ \t]+(/?[^\s]*/_[a-z]\S*)", re.IGNORECASE)
 _CONSOLE = re.compile(
-    rf"(?:\A|[\n\r])[ \t]*(?:(?:{_METHOD})[ \t]+[\w.,*<>/?_$-]\S*|(?i:{_METHOD})[ \t]+(?:[/_]\S*|\S{{0,200}}/_\S*))"
+    rf"(?:\A\ufeff?|[\n\r])[ \t]*(?:(?:{_METHOD})[ \t]+[\w.,*<>/?_$-]\S*"
+    rf"|(?i:{_METHOD})[ \t]+(?:[/_]\S*|\S{{0,200}}/_\S*))"
     r"[ \t]*(?:[\n\r{]|HTTP/|\Z)"
 )
 _ENDPOINT = re.compile(

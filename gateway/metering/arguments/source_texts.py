@@ -15,33 +15,39 @@ from gateway.metering.arguments.joined_tables import NOT_SOURCE, is_source_name,
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.vocabulary.names import normalize_name, word_set
 
+MAX_MARKUP_CHARACTERS = 8_000
+"""Characters of YAML, and of a formula; a longer text may name any source."""
+
 _RELAXED_JSON = re.compile(
     r"[\s\ufeff(]*+(?:(?:/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*/|//[^\n]*\n)[\s\ufeff(]*+)*"
     r"(?:\{|\[[\s\ufeff]*+[\[{'\"/])"
 )
 """The beginning of an object or of a list, also in JSON5: after comments, in parentheses."""
 _YAML_LINE = re.compile(
-    r"(?:[-?:](?:\s|\Z)|---|\.\.\.|[%#@{\[]|(?:[!&]\S{1,60}\s+)?"
+    r"(?:[-?:](?:\s|\Z)|---|\.\.\.|[%#@{\[]|(?:[!&]\S{0,60}\s+){0,2}"
     r"(?:\"(?:[^\"\\]|\\.){0,200}\"|'[^']{0,200}'|[^\s#\"'{\[][^:]{0,100})\s*:(?:\s|\Z))"
 )
 """A line at the outer level of a mapping or list."""
 _YAML_MEMBER = re.compile(
-    r"(?:\A|[\n{,\[]|(?<=[-?]))[ \t]*(?:[!&]\S{1,60}[ \t]+)?"
-    r"(?:\"([^\"\n]{1,80})\"|'([^'\n]{1,80})'|([$\w][\w $.-]{0,80}))[ \t]*:(?=\s|\Z|[\[{\"'])(?=([^\n]{0,100}))"
+    r"(?:\A|[\n{,\[]|(?<=-))[ \t]*(?:[!&]\S{0,60}[ \t]+){0,2}"
+    r"(?:\"([^\"\n]{1,80})\"|'([^'\n]{1,80})'|([$\w][\w $.-]{0,80}))\s*:(?=\s|\Z|[\[{\"'])(?=([^\n]{0,100}))"
 )
+_COMPLEX_KEY = re.compile(r"(?:\A|\n)[ \t]*(?:-[ \t]+)*[?*](?!\*)")
+"""A key of YAML that is an alias, or more than a name."""
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _VALUE_END = re.compile(r"(?:(?:\A|\s)#|(?!\A)[,}\]]).*")
 _MAX_PLAIN_WORDS = 3
 """Words of a name; a longer text after a colon is prose."""
-_XML = re.compile(r"\s*+<(?:[?!]\w|([A-Za-z_][\w:.-]{0,60})[\s/>])")
-_HTML = word_set("html body head div p span a b i u em strong br hr img h1 h2 h3 h4 h5 h6 ul ol li table pre code font")
+_XML = re.compile(
+    r"(?:[\s\ufeff]|<!--(?:[^-]|-(?!->))*-->)*<(?:\?\w|!(?!doctype html)\w|([a-z_][\w:.-]{0,60})[\s/>])", re.IGNORECASE
+)
+_HTML = word_set("html body head div p span a b i u em strong br hr img h1 h2 h3 h4 h5 h6 ul ol li pre code font")
 """Elements with which a text for people begins."""
 
 _SHELL = re.compile(r"\bdb\s*(?:\[|\.\s*\w+\s*(?:\(|\[|\.\s*\w+\s*[(.]))")
-_CELL = r"\$?[A-Z]{1,3}\$?\d{1,7}"
 _IN_FORMULA = re.compile(
-    rf"\"[^\"]*\"|{_CELL}\b|\$?[A-Z]{{1,3}}:\$?[A-Z]{{1,3}}\b|\b(?:TRUE|FALSE)\b"
-    r"|(?!(?:INDIRECT|IMPORT\w*|QUERY|WEBSERVICE|FILTERXML|EXEC|CALL|SQL\w*|CUBE\w*)\s*\()[A-Z][A-Z.\d]{0,40}\s*\(",
+    r"\"[^\"]*\"|(?<![\w.$])(?:\$?[A-Z]{1,3}\$?\d{1,7}\b|\$?[A-Z]{1,3}:\$?[A-Z]{1,3}\b|(?:TRUE|FALSE)\b"
+    r"|(?!(?:INDIRECT|IMPORT\w*|QUERY|WEBSERVICE|FILTERXML|EXEC|CALL|SQL\w*|CUBE\w*)\s*\()[A-Z][A-Z.\d]{0,40}\s{0,4}\()",
     re.IGNORECASE,
 )
 """Parts of a formula that refer to cells of its own sheet, or to none."""
@@ -69,7 +75,7 @@ def _is_query_in_markup(text: str) -> bool:
     """Return True for XML that is no text for people, and for YAML with a member that names a source."""
     if (xml := _XML.match(text)) is not None:
         return (xml[1] or "").lower() not in _HTML and ("</" in text or "/>" in text or xml[1] is None)
-    return ":" in text and _is_yaml_of_source(_LINE_ENDS.sub("\n", text))
+    return ":" in text and _is_yaml_of_source(_LINE_ENDS.sub("\n", text.lstrip("\ufeff")))
 
 
 def continues_query(text: str) -> bool:
@@ -77,8 +83,16 @@ def continues_query(text: str) -> bool:
     return ("|" in text or "(" in text) and _PIPED_SOURCE.search(text) is not None
 
 
+def is_formula(text: str) -> bool:
+    """Return True for a text that a sheet computes; after a sign, it needs a reference or a call."""
+    start = text.lstrip()[:1]
+    return start == "=" or (start in ("+", "-", "@") and ("!" in text or "(" in text))
+
+
 def leaves_sheet(formula: str) -> bool:
     """Return True if a formula may refer to cells of another sheet, directly or by a defined name."""
+    if len(formula) > MAX_MARKUP_CHARACTERS:
+        return True
     return _NAME_IN_FORMULA.search(_IN_FORMULA.sub(" ", formula)) is not None
 
 
@@ -88,7 +102,9 @@ def _is_yaml_of_source(text: str) -> bool:
     outer = [line[margin:] for line in lines if not line[: margin + 1].isspace()]
     if not all(map(_YAML_LINE.match, outer)):
         return False
-    return any(line.lstrip()[:1] == "?" for line in outer) or any(map(_is_source, _YAML_MEMBER.finditer(text)))
+    if len(text) > MAX_MARKUP_CHARACTERS:
+        return True
+    return _COMPLEX_KEY.search(text) is not None or any(map(_is_source, _YAML_MEMBER.finditer(text)))
 
 
 def _is_source(member: re.Match[str]) -> bool:

@@ -6,6 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 SAFE_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("write_cells", {"sheet": "allowed", "range": "A1", "values": [["+49 30 123", "-5", "@ann", "- a note"]]}),
+    ("query", {"table": "allowed", "format": "a: 1\nb: [x, y]\nc:\n  - d\n"}),
+    ("query", {"table": "allowed", "label": "* a\n* b"}),
+    ("query", {"table": "allowed", "label": "<!doctype html><p>a</p>"}),
+    ("query", {"table": "allowed", "label": "<none>"}),
     ("query_logs", {"log_group_names": ["allowed"], "query_string": "fields @message, @logStream | sort @timestamp desc"}),
     ("query_logs", {"log_group_names": ["allowed"], "query_string": "stats count(*) as n by bin(1h) | limit 24"}),
     ("search", {"index": "allowed", "b": {"aggs": {"a": {"aggs": {"c": {"avg": {"field": "price"}}}}}}}),
@@ -93,6 +98,21 @@ SAFE_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
 """Calls that a key for the table `allowed` may make."""
 
 REACHING_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("search", {"index": "allowed", "body": "\ufeffindex: secret"}),
+    ("search", {"index": "allowed", "body": "&a !!str index: secret"}),
+    ("search", {"index": "allowed", "body": "! index: secret"}),
+    ("search", {"index": "allowed", "body": "x: &a index\n*a : secret"}),
+    ("search", {"index": "allowed", "body": "query:\n  terms:\n    u:\n      ? index\n      : secret"}),
+    ("search", {"index": "allowed", "body": "query: {terms: {u: {index\n: secret}}}"}),
+    ("search", {"index": "allowed", "body": "a: 1\rindex: secret"}),
+    ("search", {"index": "allowed", "body": "a: 1\u2028index: secret"}),
+    ("search", {"index": "allowed", "body": "\ufeffGET secret/_search"}),
+    ("search", {"index": "allowed", "body": "GET allowed/_search\r\nGET secret"}),
+    ("query", {"table": "allowed", "body": "<!-- a --><query><source>secret</source></query>"}),
+    ("query", {"table": "allowed", "body": "\ufeff<query source='secret'/>"}),
+    ("query", {"table": "allowed", "body": "<table name='secret'/>"}),
+    ("write_cells", {"sheet": "allowed", "range": "A1", "values": [["+secret!A1"]]}),
+    ("write_cells", {"sheet": "allowed", "range": "A1", "values": [["-INDIRECT(A2)"]]}),
     ("query_logs", {"log_group_names": ["allowed"], "query_string": "SOURCE logGroups(namePrefix: ['secret']) | fields a"}),
     ("query_logs", {"log_group_names": ["allowed"], "query_string": "filter a in (source dataSource(['secret']))"}),
     ("query_logs", {"log_group_names": ["allowed"], "query_string": "fields a | join (source secret)"}),
