@@ -44,6 +44,8 @@ class Sign(StrEnum):
     SCALARS_SKIPPED = "scalars_skipped"
     ERROR_BESIDE = "error_beside"
     ENTITY_BESIDE = "entity_beside"
+    WRITTEN_LIST = "written_list"
+    NO_VALUES = "no_values"
     ECHO = "echo"
     RECORD_LIKE = "record_like"
     QUERIED = "queried"
@@ -103,6 +105,8 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.SCALARS_SKIPPED: (-3.5, "a list of values under a common name beside it"),
     Sign.ERROR_BESIDE: (-1.5, "an error beside it"),
     Sign.ENTITY_BESIDE: (-2, "values beside it that describe one entity, so the list may be a property"),
+    Sign.WRITTEN_LIST: (-2, "a list with the name of what was written"),
+    Sign.NO_VALUES: (-1.5, "an object without values of its own"),
     Sign.ECHO: (0, "a member has the value of an argument"),
     Sign.QUERIED: (0.7, "a query that returns rows"),
     Sign.ENTITY: (1, "an object with an id, or with the name that the call gives, and values of its own"),

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -22,10 +21,9 @@ from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.repeated_arguments import repeats_arguments
+from gateway.metering.several_texts import add_up, are_names, count_entries, count_objects, is_repeated, one_each
 from gateway.metering.text import formats
-from gateway.metering.text.lines import split_lines
 from gateway.metering.text.statements import messages
-from gateway.metering.text.statements.witnesses import Verdict, stated, verdict
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
 from gateway.metering.vocabulary.names import normalize_name
@@ -37,12 +35,6 @@ MAX_READ_TEXTS = 48
 """Texts that are read in every format; if there are more, each has to be one JSON object."""
 MAX_READ_TOGETHER = 64 * 1024
 """Characters of several texts that are read in every format."""
-MAX_REMARK_LINES = 4
-"""Lines of a text without records that raise no doubt."""
-MAX_REMARK = 800
-"""Characters of a text without records that may accompany those with records."""
-MAX_WITNESS_LINES = 12
-"""Lines of such a text that may state a number."""
 _FORMATS = {
     "json_text": "JSON",
     "ndjson_text": "NDJSON",
@@ -163,19 +155,21 @@ class ResultCounter:
         links = sum(block.is_link for block in blocks)
         all_texts = [*texts, *resources]
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
-            return _count_objects(all_texts)
+            return count_objects(all_texts)
         if not resources and (announced := self._count_announced(texts, depth)) is not None:
             return announced
-        if is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
-            return _one_each(entries, "blocks_text")
+        if is_listing_tool(self._arguments.tool) and not resources and (entries := count_entries(texts)):
+            return one_each(entries, "blocks_text")
+        if is_listing_tool(self._arguments.tool) and not resources and are_names(texts):
+            return one_each(len(texts), "names_text")
         counts = [_placed(self.count_text(text, depth), number) for number, text in enumerate(all_texts, start=1)]
-        if len(texts) == 2 and len(counts) == 2 and _is_repeated(counts[:1], counts[1:]):
+        if len(texts) == 2 and len(counts) == 2 and is_repeated(counts[:1], counts[1:]):
             counts, all_texts, texts = counts[:1], all_texts[:1], texts[:1]
-        if _is_repeated(counts[: len(texts)], counts[len(texts) :]):
+        if is_repeated(counts[: len(texts)], counts[len(texts) :]):
             counts, all_texts = counts[: len(texts)], texts
         if len(blocks) == len(texts) == 1 and self._is_empty_list(counts[0], texts[0]):
             return _placed(messages.NO_RECORDS.with_signs(Sign.MESSAGE), 1)
-        return _sum(counts, all_texts, links)
+        return add_up(counts, all_texts, links)
 
     def _count_announced(self, texts: list[str], depth: int) -> Count | None:
         """Count texts below a first one that states their number: `Found 2 invoices:`."""
@@ -183,7 +177,7 @@ class ResultCounter:
             return None
         if len(texts) == 2 and self.count_text(texts[1], depth).kind is CountKind.COUNTED:
             return None
-        return _one_each(len(texts) - 1, "blocks_text").stated_by("text 1", Sign.WITNESS_AGREES)
+        return one_each(len(texts) - 1, "blocks_text").stated_by("text 1", Sign.WITNESS_AGREES)
 
     def _is_empty_list(self, found: Count, text: str) -> bool:
         """Return True if the only text of a listing tool is a heading without entries."""
@@ -209,89 +203,3 @@ def _placed(found: Count, number: int) -> Count:
     place = f"text {number}: {_FORMATS.get(found.method, 'JSON')}"
     path, witness = f"{place} {found.path}".rstrip()[:MAX_PATH], found.witness and f"text {number}: {found.witness}"
     return msgspec.structs.replace(found, path=path, witness=witness)
-
-
-def _one_each(records: int, method: str) -> Count:
-    return counted(records, method, (), (Sign.ONE_EACH,)).at("each text")
-
-
-def _is_repeated(first: list[Count], second: list[Count]) -> bool:
-    """Return True if the second blocks hold as many records as the first, in another format: the same data again."""
-    counts = [[one.records for one in part if one.kind is CountKind.COUNTED] for part in (first, second)]
-    return bool(counts[0]) and counts[0] == counts[1] and first[0].method != second[0].method
-
-
-_LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
-
-
-def _count_entries(texts: list[str]) -> int | None:
-    """Count texts that each describe one entry and begin with the same label: `Name: "a"`, `Name: "b"`."""
-    has_heading = len(texts) > 2 and (stated(texts[0]).number is not None or texts[0].rstrip().endswith(":"))
-    entries = texts[1:] if has_heading else texts
-    labels = [_LABEL.match(one) for one in entries]
-    if len(entries) < 2 or not all(labels):
-        return None
-    words = {label.group().split()[0] for label in labels if label is not None}
-    if len(entries) == 2 and len({label.group() for label in labels if label is not None}) > 1:
-        return None  # a heading and its text may begin alike
-    return len(entries) if len(words) == 1 and all("\n" + next(iter(words)) not in one for one in entries) else None
-
-
-class _Object(msgspec.Struct, gc=False):
-    """Any object; its members are skipped."""
-
-
-_object = msgspec.json.Decoder(_Object)
-
-
-def _count_objects(texts: list[str]) -> Count:
-    """Count many texts as one record each, if each is a JSON object."""
-    try:
-        for text in texts:
-            _object.decode(text)
-    except (ValueError, RecursionError):
-        return UNKNOWN_COUNT
-    return _one_each(len(texts), "json_text")
-
-
-def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
-    """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
-    if any(one.kind is CountKind.FAILED for one in counts):
-        is_failure = all(one.kind in (CountKind.FAILED, CountKind.NONE) for one in counts)
-        return FAILURE if is_failure else UNKNOWN_COUNT
-    remarks = [text for one, text in zip(counts, texts, strict=True) if one.kind is CountKind.NONE]
-    if any(len(remark) > MAX_REMARK for remark in remarks):
-        return UNKNOWN_COUNT
-    objects = [one for one in counts if one.kind is CountKind.OBJECT]
-    lists = [one for one in counts if one.kind is CountKind.COUNTED]
-    if lists and not objects:
-        is_long = any(remark.strip().count("\n") >= MAX_REMARK_LINES for remark in remarks)
-        found = _add(lists).with_signs(Sign.OTHER_TEXTS) if is_long else _add(lists)
-        return _checked_by_remarks(found, remarks)
-    if len(objects) > 1 and not lists:
-        return _checked_by_remarks(_one_each(len(objects), objects[0].method), remarks)
-    if links and not lists and not objects:
-        return counted(links, "resource_links", (), (Sign.LINKS,)).at("resource links")
-    if len(counts) - len(remarks) == 1:
-        return next(one for one in counts if one.kind > CountKind.NONE)
-    return UNKNOWN_COUNT
-
-
-def _add(lists: list[Count]) -> Count:
-    if len(lists) == 1:
-        return lists[0]
-    tables = tuple(sorted({name for one in lists for name in one.tables}))
-    signs = tuple(sorted({sign for one in lists for sign in one.signs}))
-    return counted(sum(one.records or 0 for one in lists), lists[0].method, tables, signs).at("each text")
-
-
-def _checked_by_remarks(found: Count, remarks: list[str]) -> Count:
-    """Compare a count with the numbers in the short texts beside it; one of several pages may have a larger total."""
-    if found.records is None or found.witness:
-        return found
-    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_WITNESS_LINES]]
-    judged = verdict(list(map(stated, lines)), found.records)
-    if judged is Verdict.SILENT:
-        return found
-    sign = Sign.WITNESS_AGREES if judged is Verdict.AGREES else Sign.WITNESS_DISAGREES
-    return found.stated_by("remark", sign)

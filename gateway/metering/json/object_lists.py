@@ -21,6 +21,7 @@ from gateway.metering.vocabulary.members import (
 )
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
+    has_read_verb,
     is_describing_tool,
     is_listing_or_describing_tool,
     is_named_after_tool,
@@ -30,6 +31,7 @@ from gateway.metering.vocabulary.tools import (
     is_writing_tool,
 )
 
+_WRITTEN = ("added", "created", "inserted", "updated", "deleted", "removed", "saved", "modified")
 _LINE_METHODS = frozenset(("csv_text", "tsv_text", "lines_text", "names_text"))
 """Methods that may have counted a header line."""
 
@@ -113,6 +115,7 @@ class ObjectLists(ObjectOutcome):
             signs = [Sign.OTHER_LIST]
             signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list() else []
             signs += [Sign.DESCRIBING_TOOL] if self._is_of_one_thing() else []
+            signs += [Sign.WRITTEN_LIST] if self._is_written(of_objects[0]) else []
             return None if custom and self._is_fact_sheet() else self._count_list(of_objects[0], *signs)
         if not custom and (is_listing_or_describing_tool(self._arguments.tool) or self._describes_a_table()):
             return self._count_columns()
@@ -140,6 +143,9 @@ class ObjectLists(ObjectOutcome):
         is_typed = bool(objects.column_names({"columns": lists[0]})) if len(lists) == 1 else False
         return is_typed and self._arguments.returns_rows is None
 
+    def _is_written(self, name: str) -> bool:
+        return name.startswith(_WRITTEN) and not has_read_verb(self._arguments.tool)
+
     def _is_of_one_thing(self) -> bool:
         """Return True if the tool describes one thing: `get_info`, but not `describe_groups`."""
         return is_describing_tool(self._arguments.tool) and not is_plural_tool(self._arguments.tool)
@@ -163,7 +169,8 @@ class ObjectLists(ObjectOutcome):
         if len(lengths) != 1 or not is_alone or is_one_each:
             return None
         if len(custom) == 1:
-            return self._count_list(next(iter(custom)), Sign.OTHER_LIST)
+            only = next(iter(custom))
+            return self._count_list(only, Sign.OTHER_LIST, *((Sign.WRITTEN_LIST,) if self._is_written(only) else ()))
         return self._under("*", self._counted(lengths.pop(), Sign.PARALLEL_LISTS))
 
     def _count_columns(self) -> Count | None:

@@ -215,7 +215,7 @@ class ObjectMembers:
         if self._arguments.tables_read and objects.is_entity(self._members):
             return True
         is_flat = not any(isinstance(value, dict | list) for value in self._members.values())
-        return is_flat and not self._members.keys().isdisjoint(_IDENTIFYING)
+        return is_flat and len(self._members) > 1 and not self._members.keys().isdisjoint(_IDENTIFYING)
 
     def _lacks_selected(self) -> bool:
         """Return True if none of the members is a column of the call's statement."""

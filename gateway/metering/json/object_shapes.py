@@ -29,6 +29,7 @@ from gateway.metering.vocabulary.members import (
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
+    has_read_verb,
     is_describing_tool,
     is_listing_tool,
     is_named_after_tool,
@@ -58,8 +59,10 @@ class ObjectShape(ObjectLists):
             return FAILURE
         if outcomes.is_pending(members) and not self._is_selected():
             return self._counted(0, Sign.PENDING)
-        is_overwritten = is_overwriting_tool(self._arguments.tool) and (self._is_success() or self._confirms_write())
-        is_write = is_overwritten and self._arguments.returns_rows is None
+        tool = self._arguments.tool
+        is_overwritten = is_overwriting_tool(tool) and self._is_success()
+        is_confirmed = not has_read_verb(tool) and self._confirms_write()
+        is_write = (is_overwritten or is_confirmed) and self._arguments.returns_rows is None
         found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
         if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
             found = found.with_signs(Sign.ENTITY_BESIDE)
@@ -67,7 +70,7 @@ class ObjectShape(ObjectLists):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
         if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
             found = found.with_signs(Sign.ERROR_BESIDE)
-        if not found.records or found.signs == (Sign.SINGLE_OBJECT,):
+        if not found.records or Sign.NO_VALUES in found.signs:
             found = self._count_aggregations() or found
         if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:
             found = stated
@@ -191,6 +194,7 @@ class ObjectShape(ObjectLists):
             Sign.ECHO: self._echoes(),
             Sign.EMPTY_BESIDE_FULL: self._has_empty_list_of_its_own(),
             Sign.RECORD_LIKE: self._is_record_like(),
+            Sign.NO_VALUES: bool(self._members) and all(isinstance(one, dict) for one in self._members.values()),
             Sign.COLUMNS_DISAGREE: self._lacks_selected(),
         }
         yield from (sign for sign, is_seen in observed.items() if is_seen)

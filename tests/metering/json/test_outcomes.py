@@ -64,3 +64,16 @@ def test_the_kind_of_a_write_is_no_record() -> None:
 def test_a_message_that_confirms_a_write_takes_precedence_over_what_was_written() -> None:
     written = {"data": {"message": "Successfully updated 1 boat(s)", "boats": [{"old": "a", "new": "b"}]}}
     assert records(structured(written), "set_boat_name", id="7") == 0
+
+
+@pytest.mark.parametrize(
+    "value", [{"added": BOATS, "dry_run": False}, {"request_id": "r1", "added_row_ids": ["b1", "b2"]}]
+)
+def test_a_list_with_the_name_of_a_write_is_in_doubt_unless_the_tool_reads(value: dict[str, Any]) -> None:
+    assert records(structured(value), "moor_boats") is None
+    assert records(structured(value), "get_changes") == 2
+
+
+def test_an_object_that_holds_only_an_id_or_objects_is_in_doubt() -> None:
+    assert records(structured({"id": 27}), "moor", table="boats") is None
+    assert records(structured({"boat": {"a": {"b": {"c": 1}}}}), "moor", table="boats") is None
