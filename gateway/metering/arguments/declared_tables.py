@@ -86,8 +86,9 @@ class DeclaredTables:
         self.is_complete = True
         self._names = 0
         self.values = dict(strings)
-        self._schema = next((self.values[name] for name in SCHEMA_ARGUMENTS if self.values.get(name)), "")
         names = self.values.keys()
+        schemas = [self.values[name] for name in SCHEMA_ARGUMENTS if name in names and self.values[name]]
+        self._schema = schemas[0] if schemas else ""
         self._writes = is_writing_tool(tool) or (
             not OPERATION_ARGUMENTS.isdisjoint(names)
             and any(name in OPERATION_ARGUMENTS and value.lower() in WRITE_OPERATIONS for name, value in strings)
@@ -97,7 +98,9 @@ class DeclaredTables:
         self._has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
         self._is_listing = "tables" in tool_words(tool)
         self._publishes = not PUBLISH_WORDS.isdisjoint(tool_words(tool))
-        self._table_arguments = _arguments_by_words(tool) | table_arguments
+        self._table_arguments = _arguments_by_words(tool)
+        if table_arguments:
+            self._table_arguments |= table_arguments
         if not self._has_table:
             self._table_arguments |= _containers(tool, names)
         for name, value in strings:

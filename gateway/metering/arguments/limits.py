@@ -44,18 +44,19 @@ def _sql_limit(text: str) -> int | None:
 
 def ids(arguments: Mapping[str, Any]) -> frozenset[str]:
     """Return the values of the arguments that identify one entity each."""
-    return frozenset(
-        str(value)[:MAX_TABLE_NAME]
+    found = [
+        value
         for name, value in islice(arguments.items(), MAX_LIMIT_ARGUMENTS)
         if type(value) in (int, str) and normalize_name(name).endswith(ID_ENDINGS)
-    )
+    ]
+    return frozenset([str(value)[:MAX_TABLE_NAME] for value in found])
 
 
 def path_ids(arguments: Mapping[str, Any]) -> frozenset[str]:
     """Return the ids at the ends of the paths and URIs among the arguments: `17` of `/v1/boats/17`."""
-    paths = (arguments.get(name) for name in _PATH_ARGUMENTS)
-    matches = (_PATH_ID.search(path[-_PATH_END:]) for path in paths if isinstance(path, str))
-    return frozenset(match.group(1) for match in matches if match is not None)
+    paths = [arguments[name] for name in _PATH_ARGUMENTS if name in arguments]
+    matches = [_PATH_ID.search(path[-_PATH_END:]) for path in paths if isinstance(path, str)]
+    return frozenset([match.group(1) for match in matches if match is not None])
 
 
 def gives_objects(arguments: Mapping[str, Any]) -> bool:

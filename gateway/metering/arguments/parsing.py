@@ -233,11 +233,14 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
     """Parse the arguments of one call of `tool`; `hints` are from its declaration."""
     names = _TableNames(tool, arguments, hints)
     others, analyses, known, declared = names.others, names.analyses, names.known, names.declared
-    read = declared.tables.difference(declared.written).union(*(one.read for one in known))
+    read, written = declared.tables - declared.written, declared.written.copy()
+    for one in known:
+        read.update(one.read)
+        written.update(one.written)
     return ParsedArguments(
         tool=tool,
         tables_read=tuple(sorted(read)),
-        tables_written=tuple(sorted(declared.written.union(*(one.written for one in known)))),
+        tables_written=tuple(sorted(written)),
         tables_named=names.named,
         returns_rows=False if not analyses and rest_requests.is_write(declared.values) else _returns_rows(analyses),
         is_plan=bool(known) and all(one.is_plan for one in known),
@@ -247,9 +250,11 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         files=() if rest_requests.is_request(tool) else tuple(_files(others)),
         languages=names.languages,
         strings=frozenset(
-            value
-            for name, value in names.strings.found
-            if len(value) <= MAX_TABLE_NAME and not name.endswith(_SELECTED_MEMBERS)
+            [
+                value
+                for name, value in names.strings.found
+                if len(value) <= MAX_TABLE_NAME and not name.endswith(_SELECTED_MEMBERS)
+            ]
         ),
         gives_objects=limits.gives_objects(arguments),
         ids=limits.ids(arguments),
@@ -258,6 +263,8 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
 
 
 def _returns_rows(analyses: list[QueryAnalysis | None]) -> bool | None:
+    if not analyses:
+        return None
     values = {one.returns_rows if one is not None else None for one in analyses}
     return values.pop() if len(values) == 1 else None
 

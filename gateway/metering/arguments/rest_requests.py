@@ -132,7 +132,8 @@ def _method(values: Mapping[str, str]) -> str:
 
 
 def _path(values: Mapping[str, str]) -> str:
-    return next((values[name] for name in _PATH_ARGUMENTS if values.get(name)), "")
+    paths = [values[name] for name in _PATH_ARGUMENTS if values.get(name)]
+    return paths[0] if paths else ""
 
 
 def is_request_text(text: str) -> bool:

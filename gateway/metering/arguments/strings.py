@@ -21,7 +21,7 @@ MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 MAX_OPTIONS = 8
 """Members of an object below these levels, if they are words that name no source."""
-MAX_ARGUMENT_CHARACTERS = 100_000
+MAX_ARGUMENT_CHARACTERS = 64 * 1024
 """Characters of all strings, each up to the length of a statement; later strings are ignored."""
 SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINER_STARTS = ("{", "[")

@@ -58,7 +58,7 @@ _TO = rf"(?:\s?[-\u2013\u2014~\u301c]\s?|\s(?:{spaced(phrases.RANGE_TO)})\s)"
 _N = rf"(?<![\w.,-])(?<!\d:)\**({NUMBER})\**"
 _WORDS = r"(?:[^\W\d]\S{0,30}\s){0,2}?"
 
-_NUMBER_ALONE = re.compile(r"(?<![\w.,-])\d")
+_NUMBER_ALONE = re.compile(r"\d(?<![\w.,-]\d)")
 """The beginning of every number that `_N` matches."""
 _PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})[\s*:#=]{{0,8}}\d")
 _RANGE = re.compile(rf"{_N}{_TO}({NUMBER})(?:\s{_WORDS}{_OF}\s(?:about\s|~)?|\s?/\s?)({NUMBER})(?![\w-])")
