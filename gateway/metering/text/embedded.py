@@ -97,6 +97,8 @@ def fenced_content(text: str) -> str | None:
     end = text.rfind("```")
     if first < 0 or end <= first or start + len(text) - end > MAX_PROSE_CHARACTERS or text.find("```", first, end) >= 0:
         return None
+    if text[:start].rstrip().rpartition("\n")[2][:1] in (" ", "\t"):
+        return None  # a detail of the entry above
     return text[first + 1 : end]
 
 

@@ -15,7 +15,7 @@ from gateway.metering.text import key_value_text, markup, yaml_text
 from gateway.metering.text.embedded import CountsValues, count_data, count_embedded
 from gateway.metering.text.lines import split_lines, trim_blank_lines
 from gateway.metering.text.lists import bullet_lists, log_lines, program_output
-from gateway.metering.text.outline import Outline, outline
+from gateway.metering.text.outline import Outline, hide_code, outline
 from gateway.metering.text.statements import units
 from gateway.metering.text.statements.witnesses import Verdict, verdict
 from gateway.metering.text.tables import aligned_columns, delimited, drawn_tables, single_value
@@ -42,7 +42,9 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
         )
     if arguments.returns_rows and arguments.has_one_column and (values := single_value.count(text)) is not None:
         return counted(values, "scalar_text", (), (Sign.SCALAR,))
-    around = outline(lines, arguments.strings)
+    around = outline(hide_code(lines) if "```" in text else lines, arguments.strings)
+    if around.states_none:
+        return counted(0, "no_records_text", (), (Sign.MESSAGE,))
     views = [(text, lines)]
     inner = "\n".join(around.body).strip()
     if inner and len(around.body) < len(lines):

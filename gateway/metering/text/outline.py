@@ -38,7 +38,7 @@ MAX_PREFIX = 200
 IDENTIFYING = word_set("id key title subject number url uri uuid")
 """Labels of the fields that identify an entity."""
 ITEM = re.compile(
-    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|\(\d[\d.]{0,10}%?\)\s|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
+    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|\u30fb|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|\(\d[\d.]{0,10}%?\)\s|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
 )
 """A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
 RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
@@ -78,6 +78,8 @@ class Outline(msgspec.Struct, frozen=True):
     """The number of statements from headings; the others are from footers."""
     sections: list[str]
     """The body with the heading directly above it, which may be that of the first of several lists."""
+    states_none: bool = False
+    """True if the text is only about the result, and states that it has no records."""
 
     @property
     def body(self) -> list[str]:
@@ -112,7 +114,18 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     last = _last_block(body)
     is_hint = 0 < len(last) <= 2 and len(last) < len(body) and not any(ITEM.match(line[:MAX_PREFIX]) for line in last)
     bodies = (body, _trimmed(body[: -len(last)])) if is_hint else (body,)
-    return Outline(bodies, statements, stated_above, sections)
+    states_none = len(body) <= MAX_REMARK_LINES and _states_none(body, arguments)
+    return Outline(bodies, statements, stated_above, sections, states_none)
+
+
+def hide_code(lines: list[str]) -> list[str]:
+    """Return `lines` with those of code between fences indented, as details of the line above."""
+    hidden, is_open = [], False
+    for line in lines:
+        is_fence = line.lstrip().startswith("```")
+        hidden.append(f"    {line or '.'}" if is_open or is_fence else line)
+        is_open ^= is_fence
+    return hidden
 
 
 def label(line: str) -> str | None:
@@ -148,6 +161,13 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
     is_prose = len(block) <= 2 and all(map(_is_sentence, block))
     nearest = next(line for line in beside if line.strip())
     return is_prose and not _is_sentence(nearest) and messages.count("\n".join(block)) is None
+
+
+def _states_none(body: list[str], arguments: frozenset[str]) -> bool:
+    """Return True if a body is only fields about the result, of which one states 0 and none another number."""
+    filled = [line for line in body if line.strip()]
+    numbers = {stated(line).number for line in filled} - {None}
+    return len(filled) > 1 and numbers == {0} and all(_is_bookkeeping(line, arguments) for line in filled)
 
 
 def _is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:

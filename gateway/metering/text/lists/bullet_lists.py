@@ -30,6 +30,8 @@ MAX_LINES_BEFORE = 12
 """Lines before references."""
 MAX_NAME = 300
 """Characters of a line."""
+MAX_WORD = 6
+"""Characters of a name in a language without spaces; a longer line may be a sentence."""
 MAX_NAMES = 20_000
 """Characters of names separated by commas."""
 
@@ -49,6 +51,7 @@ _REFERENCE = re.compile(r"\[(\d{1,4})\] \S")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d{1,4})\)")
+_CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _NUMBER = re.compile(r"[#\[(*]{0,3}(\d{1,6})(?:[.)\]:]\**\s|\ufe0f?\u20e3)")
 
 
@@ -116,7 +119,8 @@ def _count_names(lines: list[str]) -> int | None:
         line = line[label.end() :].rstrip(".")
         if "," not in line:
             return None
-    return line.count(",") + 1 if _NAMES.match(line) else None
+    is_sentence = "," not in line and len(line) > MAX_WORD and not line.isascii() and _CJK.search(line) is not None
+    return line.count(",") + 1 if _NAMES.match(line) and not is_sentence else None
 
 
 def _count_references(entries: list[str]) -> int | None:

@@ -58,8 +58,8 @@ def _form(line: str) -> str | None:
 
 
 def _count_between_rules(lines: list[str]) -> int | None:
-    """Count the blocks between rules, if they share a label."""
-    blocks = [{_label(line) for line in block} for block in split_blocks(lines, _RULE.match)]
+    """Count the blocks between rules, if they share the form of a line."""
+    blocks = [{_form(line) for line in block} for block in split_blocks(lines, _RULE.match)]
     if len(blocks) > 2 and blocks[0] == {None}:
         blocks = blocks[1:]  # the heading
     return len(blocks) if len(blocks) > 1 and set.intersection(*blocks) - {None} else None

@@ -14,6 +14,8 @@ MAX_SKELETON = 200
 """Characters of a line whose punctuation is compared."""
 MIN_SKELETON = 5
 """Parts of the skeleton of a line, which otherwise may be that of prose or of a field."""
+MIN_NESTED = 4
+"""Parts of the skeleton of an entry whose indented items are compared with it."""
 MIN_PHRASES = 3
 """Lines of a few words each, which otherwise may be prose."""
 
@@ -32,7 +34,7 @@ _CODED = re.compile(
     r"\*\*[^*\n]{1,100}\*\*\s?[:\u2013\u2014-]\s?\S"
 )
 """An entry that begins with its key: `A-1: Fix the door`."""
-_TIMED = re.compile(r"\S.{0,40}?[(\[]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_TIMED = re.compile(r"\S.{0,40}?[(\[]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d{4}-\d\d-\d\d\s")
 _TEXT_PART = re.compile(r"(?:[\w.'+%/]|(?<!\s)-|-(?!\s)|\s(?!-\s))+")
 _DELIMITERS = frozenset((frozenset("w,"), frozenset("w;"), frozenset("w|"), frozenset("w\t")))
 """Skeletons of delimited values, whose first line may be a header row."""
@@ -60,7 +62,7 @@ def count(lines: list[str]) -> int | None:
     if depths[0] != depth or [entry for entry in entries if entry[MAX_NAME:]] or _are_fields(entries):
         return None
     if all(map(ITEM.match, entries)):
-        return len(entries)
+        return len(lines) if len(entries) < len(lines) and _are_nested(lines) else len(entries)
     if len(entries) > 1 and _has_template(entries):
         return len(entries)
     if (titles := sum(_TITLE_LINE.match(entry) is not None for entry in entries)) > 1 and _TITLE_LINE.match(entries[0]):
@@ -72,6 +74,14 @@ def count(lines: list[str]) -> int | None:
     if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries):
         return len(entries)
     return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
+
+
+def _are_nested(lines: list[str]) -> bool:
+    """Return True if the indented items have the form of those above them, so that they are entries too."""
+    skeleton = _skeleton(lines[0].strip())
+    if len(skeleton) < MIN_NESTED:
+        return False
+    return all(ITEM.match(line.strip()[:MAX_NAME]) and _skeleton(line.strip()) == skeleton for line in lines)
 
 
 def _has_template(entries: list[str]) -> bool:

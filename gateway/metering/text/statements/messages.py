@@ -73,8 +73,8 @@ _EMPTY_MARK = re.compile(
 )
 _LEAD = (
     rf"(?:(?:{spaced(phrases.SORRY)})[\s,]+)?"
-    r"(?:(?:(?:query|search|statement|success\w*|results?|ok|the query|your search|the search|it|there (?:is|are|were|"
-    r"was)|"
+    r"(?:(?:(?:query|search|statement|success\w*|results?|ok|the query|"
+    r"your (?:search|query|filters?)|the search|it|there (?:is|are|were|was)|"
     r"you (?:have|don't have)|(?:the |this )?(?:database|table|collection|list|folder|directory|project|schema|file|"
     r"workspace|"
     r"vault|graph|calendar|inbox)(?: (?:has|contains|had|returned))?|i|we|sorry)\b[^\n.!?]{0,60}?[\s:,.(!-]+)?"
@@ -102,6 +102,11 @@ _WHOLE = re.compile(
     rf"(?<=[d'\u2019]))(?:[^\W\d]\w*\s){{0,3}}[^\W\d]\w{{2,}}(?:\s(?:yet|here|today|noch|mehr))?[\W_]*\Z",
 )
 """A whole short line such as "No open reminders." """
+_ENDS_NONE = re.compile(
+    rf"[^\n|:]{{0,80}}(?<!\w)(?:{spaced(phrases.NO)})\s(?:\S+\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})"
+    rf"(?:\s(?:{spaced(phrases.AFTER_NONE)}))?[.!]?\Z"
+)
+"""A whole line that ends with the statement: "The search gave no results." """
 _FOUND_NONE = re.compile(r"(?:i |we )?(?:could ?n[o']t|can ?not|can't|unable to) (?:find|match|locate) any\b")
 _NO_ACCESS = re.compile(
     r"no such\b|(?:没有|沒有|无|無)(?:访问|存取)?(?:权限|權限)|no (?:\w+ ){0,2}"
@@ -289,7 +294,9 @@ def _states_none(start: str, first: str, lines: list[str]) -> bool:
         return zero is lines[0] or _ZERO_FIRST.match(zero) is not None
     if _NO_ACCESS.match(first):
         return False
-    if (not first.isascii() and _EMPTY_UNSPACED.match(first)) or (len(lines) == 1 and _WHOLE.match(first)):
+    if (not first.isascii() and _EMPTY_UNSPACED.match(first)) or (
+        len(lines) == 1 and (_WHOLE.match(first) or _ENDS_NONE.match(first))
+    ):
         return True
     return _EMPTY.match(first) is not None
 

@@ -212,7 +212,7 @@ NOT_FOUND = {
 """Statements after a name that it does not exist."""
 
 NOTHING = {
-    "en": r"nothing (?:found|to (?:show|display|list)|matche[ds]|here|yet)|none found|no matches?|"
+    "en": r"none of (?:the|your) \w+ match(?:es|ed)?|nothing (?:found|to (?:show|display|list)|matche[ds]|here|yet)|none found|no matches?|"
     r"empty (?:set|results?|result set|table|list|array|data ?frame|response)|"
     r"(?:the |this |your )?(?:query |search |current )?(?:results?|result set|output|list|table|database|collection|"
     r"queue|"
@@ -225,6 +225,7 @@ NOTHING = {
     "zh": r"[^\n。,]{0,10}(?:结果|結果|数据|資料|列表|清单|清單|内容|表|集合|数据库|資料庫)(?:集)?(?:为空|為空|是空的)|空(?:结果|結果|列表|集合|数据)|"
     r"(?:没有|沒有|未|无|無|暂无|暫無|找不到|查无|查無|尚无|尚無|并无|並無|搜不到|查不到)[^\n。,!?]{0,24}?"
     r"(?:数据|數據|资料|資料|结果|結果|记录|記錄|紀錄|信息|内容|內容|条目|條目|匹配项?|文件|档案|檔案|文档|文檔|任务|任務|笔记|筆記|表)|"
+    r"[^\n。,]{0,30}(?:没有|沒有|无|無)(?:任何)?(?:结果|結果|匹配项?|数据|數據|资料|資料|记录|記錄)|"
     r"[^\n。,]{0,10}(?:中|里|內|内)(?:没有|沒有|无|無)[^\n。,]{0,16}|(?:什么都没|没有|未|沒有)(?:找到|查到|搜索到|搜尋到)",
     "ja": r"[^\n。]{0,30}?(?:結果|データ|レコード|項目|該当|一致|もの|ノート|タスク|ユーザー|メッセージ|ドキュメント|記録|情報|ログ)[^\n。]{0,16}?"
     r"(?:見つかりません(?:でした)?|ありません(?:でした)?|ない|なし|存在しません|ございません)|該当なし|該当無し|(?:結果|リスト|データ)は空です|何も見つかりません(?:でした)?|"
@@ -235,9 +236,9 @@ NOTHING = {
 NO = {
     "en": r"no|zero",
     "de": r"keinen?|keinerlei|es (?:gibt|sind|wurden?) keinen?",
-    "es": r"ning[úu]n|ninguna|sin|no hay(?: ning[úu]na?)?|no existen|no se (?:han )?(?:encontr|hall)\w+(?: ning[úu]na?)?",
+    "es": r"ning[úu]n|ninguna|sin|no hay(?: ning[úu]na?)?|no existen|no (?:arroj|devolv|produj|hubo|hab)\w*(?: ning[úu]na?)?|no se (?:han )?(?:encontr|hall)\w+(?: ning[úu]na?)?",
     "fr": r"aucune?|pas d[e']|il n'y a (?:aucune?|pas d[e'])|ne contient (?:aucune?|pas d[e'])",
-    "pt": r"nenhuma?|sem|n[ãa]o h[áa](?: nenhuma?)?|n[ãa]o existem|n[ãa]o (?:foi|foram) encontrad\w+(?: nenhuma?)?",
+    "pt": r"nenhuma?|sem|n[ãa]o h[áa](?: nenhuma?)?|n[ãa]o existem|n[ãa]o (?:retorn|devolv|produz|houve)\w*(?: nenhuma?)?|n[ãa]o (?:foi|foram) encontrad\w+(?: nenhuma?)?",
     "ru": r"нет|нету",
 }
 """Words before a noun that state that there is none."""
@@ -254,7 +255,7 @@ SORRY = {
 
 AFTER_NONE = {
     "en": r"(?:(?:was|were|is|are|have been|has been|could be) )?(?:found|available|returned|matched|match|matching|yet|exists?|"
-    r"registered|configured|defined|stored|recorded|present|created|scheduled|listed|here|for|in|with|on|at|to|of|"
+    r"registered|configured|defined|stored|recorded|present|created|scheduled|listed|here|about|for|in|with|on|at|to|of|"
     r"from|that|"
     r"since|between|currently|right now|due|today|or|and|\()",
     "de": r"(?:gefunden|vorhanden|verf(?:u|ü)gbar|f(?:u|ü)r|in|mit|zu|mehr|im|am)",

@@ -56,7 +56,7 @@ _SHOWN = rf"(?:{spaced(phrases.SHOWN)})"
 _FOUND = rf"(?:{spaced(phrases.FOUND)})"
 _TO = rf"(?:\s?[-\u2013\u2014~\u301c]\s?|\s(?:{spaced(phrases.RANGE_TO)})\s)"
 _N = rf"(?<![\w.,-])(?<!\d:)\**({NUMBER})\**"
-_WORDS = r"(?:[^\W\d]\S{0,30}\s){0,2}?"
+_WORDS = r"(?:[^\W\d][^\s,;]{0,30}\s){0,2}?"
 
 _NUMBER_ALONE = re.compile(r"\d(?<![\w.,-]\d)")
 """The beginning of every number that `_N` matches."""

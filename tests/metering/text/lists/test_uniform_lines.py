@@ -76,6 +76,14 @@ from tests.metering.support import records, texts
         ("search_memories", "(0.93) Ann likes boats.\n(0.81) Ben owns a boat, and a sail.", 2),
         ("list_cards", "BEGIN:VCARD\nUID:1\nEND:VCARD\nBEGIN:VCARD\nUID:2\nEND:VCARD", None),
         ("list_parts", "Part: a\nPrice: 3\nPart: b\nPrice: 4", None),
+        ("list_folders", "- Inbox (3)\n  - Work (2)\n    - Reports (1)\n- Archive (9)", 4),
+        ("list_tags", "- **Sea** (Key: A)\n  - **Old** (Key: B)", 2),
+        ("list_folders", "- Inbox (3)\n  - of Ann\n- Archive (9)\n  - of Ben", 2),
+        ("list_tasks", "タスク一覧:\n・牛乳を買う\n・電話する\n・家賃を払う", 3),
+        ("get_payments", "2026-01-01  Bread      -3.00 EUR\n2026-01-02  Salary   +900.00 EUR", 2),
+        ("search_contacts", "\U0001f464 Ann\n\U0001f4e7 ann@x.test\n---\n\U0001f464 Ben\n\U0001f4e7 ben@x.test", 2),
+        ("search_code", "1. a.py:3\n```python\ndef x():\n\n    pass\n```\n2. b.py:9\n```\nx()\n```", 2),
+        ("list_notes", "1. First\n   - Key: A\n   - Text:\n```\nA line.\n\n\n1. Not a note\n```", 1),
     ],
 )  # fmt: skip
 def test_lines_of_one_template_are_records(tool: str, text: str, expected: int | None) -> None:

@@ -263,6 +263,17 @@ def test_an_error_in_words_is_an_error_without_is_error(text: str) -> None:
         ("query", "Записи не найдены"),
         ("query", "Найдено 0 записей"),
         ("query", "0 строк"),
+        ("search", "None of the notes match 'x'."),
+        ("search", "Your query did not match any documents."),
+        ("search", "I found no notes about x."),
+        ("search", "Searched 120 notes, found 0 matches."),
+        ("search", "Searched 120 notes. No matches."),
+        ("search", "Zu 'x' wurden keine Treffer gefunden."),
+        ("search", "La búsqueda no arrojó resultados."),
+        ("search", "La recherche n'a donné aucun résultat."),
+        ("search", "A busca não retornou resultados."),
+        ("search", '搜索"x"没有结果'),
+        ("search", "## Results\n\n**Source:** `a.log`\n**Pattern:** `x`\n**Matches:** 0 shown / 0 total"),
     ],
 )  # fmt: skip
 def test_a_text_that_states_that_nothing_was_found_keeps_the_tables_and_has_no_records(tool: str, text: str) -> None:
