@@ -42,97 +42,127 @@ class Language(StrEnum):
     GRAPHQL = "graphql"
 
 
-_READERS: dict[Language, Callable[[str], QueryAnalysis | None]] = {
-    Language.KQL: kql.read,
-    Language.ESQL: esql.read,
-    Language.SPL: spl.read,
-    Language.PPL: ppl.read,
-    Language.INFLUXQL: influxql.read,
-    Language.NRQL: influxql.read_nrql,
-    Language.GAQL: influxql.read_nrql,
-    Language.FLUX: programs.read_flux,
-    Language.AQL: programs.read_aql,
-    Language.DAX: programs.read_dax,
-    Language.MONGODB_SHELL: programs.read_shell,
-    Language.CYPHER: cypher.read,
-    Language.SOQL: soql.read,
-}
 _WITHOUT_TABLES = QueryAnalysis((), (), (), returns_rows=True, is_exhaustive=False)
 
-_WORDS = {language.value: language for language in Language} | {
-    "kusto": Language.KQL,
-    "apl": Language.KQL,
-    "arango": Language.AQL,
-    "arangodb": Language.AQL,
-    "splunk": Language.SPL,
-    "sosl": Language.SOQL,
-    "salesforce": Language.SOQL,
-    "opencypher": Language.CYPHER,
-    "neo4j": Language.CYPHER,
-    "prometheus": Language.PROMQL,
-    "loki": Language.LOGQL,
+
+class _Description(msgspec.Struct, frozen=True):
+    """The reader of a language, and how the language is known."""
+
+    read: Callable[[str], QueryAnalysis | None] = lambda _: _WITHOUT_TABLES
+    words: tuple[str, ...] = ()
+    """Other names of the language."""
+    products: tuple[str, ...] = ()
+    """Words that name the language only in the name of a tool, or with `query`."""
+    text: str = r"(?!)"
+    """The beginning of a text that is unmistakably in the language."""
+    unlike_sql: str = r"(?!)"
+    """Syntax of a language that begins like SQL, and that a parser of SQL rejects."""
+    start: str = ""
+    """The beginning of a query of the table `_`, if servers put queries together from several arguments."""
+    where: str = ""
+    """The beginning of a condition after it."""
+
+
+_KQL_COMMANDS = (
+    r"(?:where|project|extend|summarize|take|distinct|mv-expand|project-away|(?:order|sort)\s+by|limit|"
+    r"top|union|join\s+(?:kind|\()|search|render|make-series|sample)\s+\S|(?:count|getschema)\s*(?:\||\Z)"
+)
+_DESCRIPTIONS = {  # in the order in which a text is compared with them
+    Language.ESQL: _Description(
+        read=esql.read,
+        text=r"from\s+[^|\s][^|]{0,500}\smetadata\s+_\w|row\s+\w+\s*=[^|]{1,500}(?:\||\Z)"
+        r"|(?:from|ts)\s+[^|\s][^|]{0,500}\|\s*(?:where|eval|stats|keep|drop|limit|sort|rename|dissect|grok|enrich|lookup|"
+        r"mv_expand|inlinestats|fork)\s",
+        start="FROM _ ",
+        where="| WHERE ",
+    ),
+    Language.KQL: _Description(
+        read=kql.read,
+        words=("kusto", "apl"),
+        text=r"let\s+\w+\s*=[^|]{1,500}\||search\s+in\s*\(|(?:cluster|database)\s*\(\s*[\"'][^\"'\n]{1,200}[\"']\s*\)\s*\.|"
+        r"\.(?:show|drop|create|alter|set|append|set-or-append|set-or-replace|ingest|clear|delete)\s+\S"
+        rf"|(?:union\s[^|]{{1,500}}|\w+|\[\s*[\"'][^\"'\n]{{1,200}}[\"']\s*\])\s*\|\s*(?:{_KQL_COMMANDS})",
+        start="_ ",
+        where="| where ",
+    ),
+    Language.PPL: _Description(
+        read=ppl.read,
+        text=r"(?:search\s+)?source\s*=\s*[\w.`,*-]+\s*\|\s*(?:where|fields|stats|eval|head|sort|dedup|rename|top|rare|parse|"
+        r"join|lookup|eventstats|table)\s",
+        start="source=_ ",
+        where="| where ",
+    ),
+    Language.SPL: _Description(
+        read=spl.read,
+        products=("splunk",),
+        text=r"(?:search\s[^|\n]{0,300}?)?\(*\bindex(?:\s*=|\s+in\s*\()\s*[\"\w*]"
+        r"|[^|\[\n]{0,300}?\bindex\s*=\s*[\"\w*][^|]{0,500}\|\s*\w"
+        r"|\|\s*(?:tstats|mstats|inputlookup|makeresults|metadata|savedsearch|datamodel|eventcount|rest|dbinspect|"
+        r"from\s+(?:datamodel|lookup|savedsearch)\s*:)\s",
+        start="index=_ ",
+    ),
+    Language.CYPHER: _Description(
+        read=cypher.read,
+        words=("opencypher",),
+        products=("neo4j",),
+        text=r"(?:(?:explain|profile)\s+)?(?:(?:optional\s+)?match|create|merge)\s*(?:\w+\s*=\s*)?(?:\w+\s*\(\s*)?\(\s*"
+        r"[\w`]*\s*(?:[:{]|where\s|\)\s*(?:[-<,]|(?:return|where|with|detach|delete|set)\b))"
+        r"|unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+(?:yield|return)\s",
+        start="MATCH (_:_) ",
+        where="WHERE ",
+    ),
+    Language.AQL: _Description(
+        read=programs.read_aql,
+        products=("arango", "arangodb"),
+        text=r"for\s+(\w+)(?:\s*,\s*\w+){0,2}\s+in\s+[\w`@.\"]+\s[^;]{0,500}?\b(?:return|insert|update|remove|replace)\s"
+        r"[^;]{0,200}?\b\1\b",
+    ),
+    Language.MONGODB_SHELL: _Description(
+        read=programs.read_shell, text=r"db\s*\.\s*(?:getCollection\(|[\w.$-]{1,120}\.\w{3,30}\s*\()"
+    ),
+    Language.DAX: _Description(read=programs.read_dax, text=r"evaluate\s+(?:\w+\s*\(|'|\w+\s*(?:\Z|order\s+by\s))"),
+    Language.FLUX: _Description(
+        read=programs.read_flux, text=r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"
+    ),
+    Language.INFLUXQL: _Description(
+        read=influxql.read,
+        text=r"show\s+(?:measurements|(?:field|tag)\s+(?:keys|values)|series|retention\s+policies)\b",
+        unlike_sql=r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b",
+        start="SELECT _ FROM _ ",
+        where="WHERE ",
+    ),
+    Language.SOQL: _Description(
+        read=soql.read,
+        words=("sosl",),
+        products=("salesforce",),
+        text=r"find\s*\{[^{}]{1,500}\}[^()]{0,100}\sreturning\s+\w",
+        unlike_sql=r"\bwith\s+security_enforced\b|\busing\s+scope\b|\b(?:last|next)_n_\w{3,20}:|\btypeof\s",
+    ),
+    Language.NRQL: _Description(read=influxql.read_nrql, unlike_sql=r"\b(?:since|facet|timeseries|during)\b"),
+    Language.GAQL: _Description(read=influxql.read_nrql),
+    Language.LOGQL: _Description(
+        products=("loki",), text=r"(?:\w+\s*(?:by\s*\([^)]{0,200}\)\s*)?\(\s*){0,3}\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"`]"
+    ),
+    Language.PROMQL: _Description(
+        products=("prometheus",),
+        text=r"[^|;]{0,300}\w(?:\{[^{}]{0,300}\})?\[\d{1,6}(?:ms|[smhdwy])(?::[^\]]{0,20})?\]",
+    ),
+    Language.SPARQL: _Description(
+        text=r"(?:prefix\s+\w*:\s*<|base\s+<|select\s+(?:distinct\s+)?\?\w|ask\s*\{|construct\s*\{)"
+    ),
+    Language.GREMLIN: _Description(text=r"g\.(?:V|E|addV|addE)\("),
+    Language.GRAPHQL: _Description(
+        text=r"(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"
+    ),
 }
+_WORDS = {language.value: language for language in Language} | {
+    word: language for language, one in _DESCRIPTIONS.items() for word in (*one.words, *one.products)
+}
+_PRODUCTS = frozenset(word for one in _DESCRIPTIONS.values() for word in one.products)
 _AFFIXES = frozenset(("", "query", "queries", "search", "text", "string", "statement", "expr", "expression", "script"))
 """The rest of an argument's name that names a language: `kql_query`, `search_spl`."""
-_PRODUCTS = frozenset(("splunk", "salesforce", "neo4j", "prometheus", "loki", "arango", "arangodb"))
-"""Words that name a language only in the name of a tool, or with `query`."""
-_COMMANDS = {
-    Language.KQL: r"(?:where|project|extend|summarize|take|distinct|mv-expand|project-away|(?:order|sort)\s+by|limit|"
-    r"top|union|join\s+(?:kind|\()|search|render|make-series|sample)\s+\S|(?:count|getschema)\s*(?:\||\Z)",
-    Language.ESQL: "where|eval|stats|keep|drop|limit|sort|rename|dissect|grok|enrich|lookup|mv_expand|inlinestats|fork",
-    Language.PPL: "where|fields|stats|eval|head|sort|dedup|rename|top|rare|parse|join|lookup|eventstats|table",
-}
-_UNMISTAKABLE = tuple(
-    (language, re.compile(pattern, re.IGNORECASE))
-    for language, pattern in (
-        (Language.ESQL, rf"\s*(?:from|ts)\s+[^|\s][^|]{{0,500}}\|\s*(?:{_COMMANDS[Language.ESQL]})\s"),
-        (Language.ESQL, r"\s*(?:from\s+[^|\s][^|]{0,500}\smetadata\s+_\w|row\s+\w+\s*=[^|]{1,500}(?:\||\Z))"),
-        (
-            Language.KQL,
-            r"\s*(?:let\s+\w+\s*=[^|]{1,500}\||search\s+in\s*\(|(?:cluster|database)\s*\(\s*[\"'][^\"'\n]{1,200}[\"']\s*\)\s*\.|"
-            r"\.(?:show|drop|create|alter|set|append|set-or-append|set-or-replace|ingest|clear|delete)\s+\S)",
-        ),
-        (
-            Language.KQL,
-            rf"\s*(?:union\s[^|]{{1,500}}|\w+|\[\s*[\"'][^\"'\n]{{1,200}}[\"']\s*\])\s*\|\s*(?:{_COMMANDS[Language.KQL]})",
-        ),
-        (Language.PPL, rf"\s*(?:search\s+)?source\s*=\s*[\w.`,*-]+\s*\|\s*(?:{_COMMANDS[Language.PPL]})\s"),
-        (Language.SPL, r"\s*(?:search\s[^|\n]{0,300}?)?\(*\bindex(?:\s*=|\s+in\s*\()\s*[\"\w*]"),
-        (Language.SPL, r"[^|\[\n]{0,300}?\bindex\s*=\s*[\"\w*][^|]{0,500}\|\s*\w"),
-        (
-            Language.SPL,
-            r"\s*\|\s*(?:tstats|mstats|inputlookup|makeresults|metadata|savedsearch|datamodel|eventcount|rest|dbinspect|"
-            r"from\s+(?:datamodel|lookup|savedsearch)\s*:)\s",
-        ),
-        (
-            Language.CYPHER,
-            r"\s*(?:(?:explain|profile)\s+)?(?:(?:optional\s+)?match|create|merge)\s*(?:\w+\s*=\s*)?(?:\w+\s*\(\s*)?\(\s*"
-            r"[\w`]*\s*(?:[:{]|where\s|\)\s*(?:[-<,]|(?:return|where|with|detach|delete|set)\b))",
-        ),
-        (
-            Language.CYPHER,
-            r"\s*(?:unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+(?:yield|return)\s)",
-        ),
-        (
-            Language.AQL,
-            r"\s*for\s+(\w+)(?:\s*,\s*\w+){0,2}\s+in\s+[\w`@.\"]+\s[^;]{0,500}?\b(?:return|insert|update|remove|replace)\s"
-            r"[^;]{0,200}?\b\1\b",
-        ),
-        (Language.MONGODB_SHELL, r"\s*db\s*\.\s*(?:getCollection\(|[\w.$-]{1,120}\.\w{3,30}\s*\()"),
-        (Language.DAX, r"\s*evaluate\s+(?:\w+\s*\(|'|\w+\s*(?:\Z|order\s+by\s))"),
-        (Language.FLUX, r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"),
-        (
-            Language.INFLUXQL,
-            r"\s*show\s+(?:measurements|(?:field|tag)\s+(?:keys|values)|series|retention\s+policies)\b",
-        ),
-        (Language.SOQL, r"\s*find\s*\{[^{}]{1,500}\}[^()]{0,100}\sreturning\s+\w"),
-        (Language.LOGQL, r"\s*(?:\w+\s*(?:by\s*\([^)]{0,200}\)\s*)?\(\s*){0,3}\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"`]"),
-        (Language.PROMQL, r"[^|;]{0,300}\w(?:\{[^{}]{0,300}\})?\[\d{1,6}(?:ms|[smhdwy])(?::[^\]]{0,20})?\]"),
-        (Language.SPARQL, r"\s*(?:prefix\s+\w*:\s*<|base\s+<|select\s+(?:distinct\s+)?\?\w|ask\s*\{|construct\s*\{)"),
-        (Language.GREMLIN, r"\s*g\.(?:V|E|addV|addE)\("),
-        (Language.GRAPHQL, r"\s*(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"),
-    )
-)
+_TEXTS = [(language, re.compile(one.text, re.IGNORECASE)) for language, one in _DESCRIPTIONS.items()]
+_UNLIKE_SQL = [(language, re.compile(one.unlike_sql, re.IGNORECASE)) for language, one in _DESCRIPTIONS.items()]
 _DESCRIBED = re.compile(
     r"\b(?:sql|es\|ql|" + "|".join(word for word in _WORDS if word not in _PRODUCTS) + r")\b", re.IGNORECASE
 )
@@ -140,20 +170,6 @@ _MAX_START = 600
 """Characters of a text by which its language is told."""
 _QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|for|evaluate|\.)|\smetadata\s", re.IGNORECASE)
 """Marks without which no text is unmistakable."""
-_LIKE_SQL = (
-    (
-        Language.INFLUXQL,
-        re.compile(
-            r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b"
-        ),
-    ),
-    (
-        Language.SOQL,
-        re.compile(r"\bwith\s+security_enforced\b|\busing\s+scope\b|\b(?:last|next)_n_\w{3,20}:|\btypeof\s"),
-    ),
-    (Language.NRQL, re.compile(r"\b(?:since|facet|timeseries|during)\b")),
-)
-"""Syntax of languages that begin like SQL, and that a parser of SQL rejects."""
 
 
 def named_language(words: frozenset[str]) -> Language | None:
@@ -188,7 +204,7 @@ def unmistakable_language(text: str) -> Language | None:
     start = text[:_MAX_START].lstrip()
     if not _QUERY_MARK.search(start):
         return None
-    return next((language for language, pattern in _UNMISTAKABLE if pattern.match(start)), None)
+    return next((language for language, pattern in _TEXTS if pattern.match(start)), None)
 
 
 def analyze(text: str, language: Language, *, is_certain: bool) -> QueryAnalysis | None:
@@ -198,28 +214,18 @@ def analyze(text: str, language: Language, *, is_certain: bool) -> QueryAnalysis
     """
     if len(text) > MAX_QUERY_CHARACTERS:
         return None
-    reader = _READERS.get(language)
-    found = _WITHOUT_TABLES if reader is None else reader(text)
+    found = _DESCRIPTIONS[language].read(text)
     if found is None or is_certain or not found.is_exhaustive:
         return found
     return msgspec.structs.replace(found, is_exhaustive=False)
 
 
-_PARTS = {
-    Language.KQL: ("_ ", "_ | where "),
-    Language.ESQL: ("FROM _ ", "FROM _ | WHERE "),
-    Language.SPL: ("index=_ ", "index=_ "),
-    Language.PPL: ("source=_ ", "source=_ | where "),
-    Language.CYPHER: ("MATCH (_:_) ", "MATCH (_:_) WHERE "),
-    Language.INFLUXQL: ("SELECT _ FROM _ ", "SELECT _ FROM _ WHERE "),
-}
-"""Beginnings of queries of the table `_`, for a command and for a condition after it."""
 _PART = re.compile(r"[|(;\[{,]|\b(?:or|index|source|union|match|from|into)\b", re.IGNORECASE)
 
 
 def extendable(found: Set[Language]) -> Set[Language]:
     """Return those of the languages whose queries a server may put together from several arguments."""
-    return found & _PARTS.keys()
+    return {language for language in found if _DESCRIPTIONS[language].start}
 
 
 def may_be_part(text: str) -> bool:
@@ -229,8 +235,9 @@ def may_be_part(text: str) -> bool:
 
 def may_extend(text: str, language: Language) -> bool:
     """Return True if a text that follows a query, as a command or as a condition, may bring in a table."""
-    command, condition = _PARTS[language]
-    found = analyze((command if text.lstrip()[:1] in ("|", ";", ",") else condition) + text, language, is_certain=True)
+    query = _DESCRIPTIONS[language]
+    where = "" if text.lstrip()[:1] in ("|", ";", ",") else query.where
+    found = analyze(f"{query.start}{where}{text}", language, is_certain=True)
     return found is None or not found.is_exhaustive or found.named != ("_",)
 
 
@@ -260,5 +267,5 @@ def analyze_like_sql(text: str) -> QueryAnalysis | None:
     if len(text) > MAX_QUERY_CHARACTERS:
         return None
     lower = text.lower()
-    language = next((language for language, pattern in _LIKE_SQL if pattern.search(lower)), None)
+    language = next((language for language, pattern in _UNLIKE_SQL if pattern.search(lower)), None)
     return None if language is None else analyze(text, language, is_certain=False)
