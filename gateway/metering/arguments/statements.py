@@ -56,6 +56,8 @@ _TABLE_IN_EXPRESSION = re.compile(
 """Queries without `SELECT … FROM` (`TABLE t`, `FROM t`) within an expression, in lower case."""
 
 
+_LONGEST_WORD = 64
+"""Characters of a word that no statement and no query begins with."""
 _EMBEDDED = re.compile(r"[\w\"]\s*\(\s*[*\"a-z_]", re.IGNORECASE)
 """A call, or another table embedded by PostgREST."""
 _IN_OR_CALL = re.compile(r"\(|\bin\s", re.IGNORECASE)
@@ -123,7 +125,7 @@ class Statements:
 
     def _language_of_text(self, name: str, text: str) -> Language | None:
         """Return the language of a text that is not SQL by its first words."""
-        if text.isalnum() or _SQL_START.match(text, 0, sql_cache.MAX_SQL_CHARACTERS):
+        if text[:_LONGEST_WORD].isalnum() or _SQL_START.match(text, 0, sql_cache.MAX_SQL_CHARACTERS):
             return None
         self._texts += 1
         found = languages.unmistakable_language(text) if self._texts <= MAX_TEXTS_TOLD else None
@@ -174,7 +176,7 @@ def looks_like_sql(name: str, value: str) -> bool:
     if len(value) < MIN_STATEMENT:
         return False
     # Most arguments are one word and no statement is: skip the regular expression.
-    if not value.isalnum() and _SQL_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS):
+    if not value[:_LONGEST_WORD].isalnum() and _SQL_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS):
         return True
     if "sql" in name:
         return True

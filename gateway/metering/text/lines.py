@@ -26,9 +26,18 @@ def split_lines(text: str) -> list[str] | None:
 
 def trim_blank_lines(text: str) -> str:
     """Return `text` without blank lines at its ends. (Stripping line ends alone takes twenty times as long.)"""
-    start = len(text) - len(text.lstrip())
-    end = text.find("\n", len(text.rstrip()))
+    head = text[:EDGE]
+    filled = len(head.lstrip())
+    start = len(head) - filled if filled else len(text) - len(text.lstrip())
+    end = text.find("\n", filled_length(text, len(text)))
     return text[text.rfind("\n", 0, start) + 1 : end if end >= 0 else len(text)]
+
+
+def filled_length(text: str, stop: int) -> int:
+    """Return the length of `text` up to `stop` without white space at the end; a copy of a large text takes long."""
+    start = max(0, stop - EDGE)
+    filled = len(text[start:stop].rstrip())
+    return start + filled if filled else len(text[:stop].rstrip())
 
 
 def is_blank(line: str) -> bool:

@@ -49,7 +49,7 @@ _SEPARATOR = "\x00"
 # Matches from any quotation mark, up to the end of the text if the string is not closed, so it never backtracks.
 _STRING = re.compile(r"('[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)|\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\\?\Z))", re.DOTALL)
 _LONG_ROWS = re.compile(r"\[(\{(?:'[^'\\]{1,100}'|\"[^\"\\]{1,100}\"): |\()")
-_UNLIKE_JSON = re.compile(r"[(\\\n]|b\"|None|True|False|[Nn]a[NnT]|inf|Infinity|tz|=")
+_UNLIKE_JSON = ("(", "\\", "\n", 'b"', "=", "None", "True", "False", "NaN", "nan", "NaT", "inf", "Infinity")
 """Parts of which a text without `'` has one, unless it would not change in the conversion to JSON."""
 _EMPTY = re.compile(
     r"(?:(?:set|frozenset|deque|dict|list|tuple|dict_(?:keys|values|items)|Counter|OrderedDict|defaultdict|array|Index|Series|"
@@ -57,7 +57,7 @@ _EMPTY = re.compile(
     r"(?:Map|Set|Array)\(0\) ?[\[{]\s*[\]}])\Z"
 )
 # A name is matched from its beginning only, so a long one is read once.
-_CALL = re.compile(r"(?<!\w)[A-Za-z_]\w*+\(")
+_CALL = re.compile(r"\w\(")
 _TOKEN = re.compile(r"(?:(?<![\w.])[A-Za-z_][\w.]*+)?\((\s*+(?=[A-Za-z_]\w*+=(?!=)))?|\)|(?<![\w.])[A-Za-z_]\w*+=(?!=)")
 _ONE_CALL = re.compile(r"[A-Z]\w{0,60}\([A-Za-z_]\w{0,60}=")
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
@@ -86,7 +86,7 @@ def to_json(text: str) -> str | None:
     """Return JSON of the same shape as the repr `text`; `None` if it is not a repr. Strings may lose escapes."""
     if len(text) > MAX_REPR_CHARACTERS or _SEPARATOR in text:
         return None
-    if "'" not in text and _UNLIKE_JSON.search(text) is None:
+    if "'" not in text and not any(part in text for part in _UNLIKE_JSON):
         return None
     if "\n" in text:
         text = _join_lines(text)

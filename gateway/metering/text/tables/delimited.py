@@ -11,7 +11,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, trim_blank_lines
+from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, filled_length, trim_blank_lines
 from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import tool_words
@@ -48,7 +48,6 @@ _DIGITS = re.compile(r"\d+")
 _RULE = re.compile(r"[-=+\t ]{3,}\Z")
 _ANNOTATIONS = re.compile(r"\A(?:#[a-z]{1,20},[^\n]{0,2000}\n){1,5}")
 """Lines above the header row that annotate its columns, such as their types."""
-_NOT_BLANK = re.compile(r"\S")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
@@ -140,7 +139,7 @@ def _candidates(text: str) -> list[tuple[int, int]]:
     head, blank, tail = text[-EDGE:].rpartition("\n\n")
     if blank and tail.count("\n") < MAX_HEADING_LINES and head:
         above = len(text) - len(tail)
-        end = text.find("\n", _filled_length(text, above), above)
+        end = text.find("\n", filled_length(text, above), above)
         stop = end if end >= 0 else above
     last = text.rfind("\n", 0, stop) + 1
     if last and stop - last < 100 and stated(text[last:stop]).number is not None:
@@ -148,24 +147,20 @@ def _candidates(text: str) -> list[tuple[int, int]]:
     return whole if stop == len(text) else whole + _without_heading(text, stop)
 
 
-def _filled_length(text: str, stop: int) -> int:
-    """Return the length of `text` up to `stop` without white space at the end; a copy of a large text takes long."""
-    start = max(0, stop - EDGE)
-    filled = len(text[start:stop].rstrip())
-    return start + filled if filled else len(text[:stop].rstrip())
-
-
 def _without_heading(text: str, stop: int) -> list[tuple[int, int]]:
     """Return the bounds of `text` up to `stop`, and those below each line of its heading."""
     bodies = [(0, stop)]
-    start, end = 0, _filled_length(text, stop)
+    start, end = 0, filled_length(text, stop)
     for _ in range(MAX_HEADING_LINES):
         line_end = text.find("\n", start, end)
         heading = text[start : max(line_end, start)]
         if line_end < 0 or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
-        following = _NOT_BLANK.search(text, line_end, end)
-        start = text.rfind("\n", line_end, following.start() if following else end) + 1
+        below = text[line_end : min(end, line_end + EDGE)]
+        filled = len(below.lstrip())
+        if not filled:
+            break
+        start = text.rfind("\n", line_end, line_end + len(below) - filled) + 1
         bodies.append((start, last if (last := text.find("\n", end, stop)) >= 0 else stop))
     return bodies
 
