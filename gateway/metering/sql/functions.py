@@ -43,11 +43,12 @@ _OTHER_PURE = word_set(
 )
 """Functions that read nothing but their arguments, and that the parser does not know."""
 _READING = word_set(
-    "aiagg aiclassify aiembed aigenerate aisimilarity aisummarizeagg dynamicidentifier featuresattime gapfill "
-    "generatebool generatedouble generateembedding generateint generatetable generatetext generatetextembedding "
-    "identifier nextvaluefor predict readcsv readparquet search secret table tofile trytofile vectorsearch xmltable"
+    "aiagg aiclassify aiembed aiforecast aigenerate aisimilarity aisummarizeagg apply directory dynamicidentifier "
+    "embed featuresattime forecast gapfill generate generatebool generatedouble generateembedding generateint "
+    "generatetable generatetext generatetextembedding get identifier mlforecast mltranslate nextvaluefor predict "
+    "readcsv readparquet search secret table tofile trytofile vectorsearch xmltable"
 )
-"""Functions that the parser knows, and that read more than their arguments."""
+"""Functions that the parser knows, and that read more than their arguments, or may be a user's in other dialects."""
 
 
 def _normalize(name: str) -> str:

@@ -93,6 +93,8 @@ def possible_tables(nodes: Nodes) -> Iterator[str]:
 def _is_source(function: exp.Expr) -> bool:
     """Return True for a function in `FROM`, but not in `LATERAL VIEW`, which is of the table before it."""
     parent = function.parent
+    if isinstance(parent, exp.TableFromRows) or (isinstance(parent, exp.Anonymous) and parent.name.lower() == "table"):
+        return True
     return isinstance(parent, exp.Table) or (isinstance(parent, exp.Lateral) and not parent.args.get("view"))
 
 

@@ -289,5 +289,9 @@ SELECT * FROM LIVE.secret
 SELECT * FROM SEARCH(secret, 'x')
 SELECT * FROM sys.secret
 SELECT has_table_privilege('secret', 'select') FROM allowed
+SELECT * FROM TABLE(FLATTEN(secret))
+SELECT * FROM allowed, TABLE(FLATTEN(input => secret))
+SELECT embed('secret') FROM allowed
+SELECT get('secret') FROM allowed
 """.strip().splitlines()
 """Statements in the dialects of many engines; one in each line."""
