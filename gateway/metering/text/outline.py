@@ -114,7 +114,8 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     last = _last_block(body)
     is_hint = 0 < len(last) <= 2 and len(last) < len(body) and not any(ITEM.match(line[:MAX_PREFIX]) for line in last)
     bodies = (body, _trimmed(body[: -len(last)])) if is_hint else (body,)
-    states_none = len(body) <= MAX_REMARK_LINES and _states_none(body, arguments)
+    is_advice = len(sections) > len(body) and _HINT.search(phrases.fold(sections[0][:MAX_PREFIX])) is not None
+    states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
     return Outline(bodies, statements, stated_above, sections, states_none)
 
 
@@ -165,6 +166,8 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
 
 def _states_none(body: list[str], arguments: frozenset[str]) -> bool:
     """Return True if a body is only fields about the result, of which one states 0 and none another number."""
+    if len(body) > MAX_REMARK_LINES:
+        return False
     filled = [line for line in body if line.strip()]
     numbers = {stated(line).number for line in filled} - {None}
     return len(filled) > 1 and numbers == {0} and all(_is_bookkeeping(line, arguments) for line in filled)
@@ -294,7 +297,7 @@ def _is_heading(line: str, following: str) -> bool:
         return False
     if MARKDOWN_HEADING.match(text) or text.endswith((*_COLONS, ":**", ":*")):
         return stated(text).number is not None or not MARKDOWN_HEADING.match(following)
-    if stated(text).number is None or _is_field(following, text):
+    if stated(text).number is None or _is_field(following, text) or (text.count(" | ") > 1 and not states_only(text)):
         return False
     return not following.strip() or stated(following).number is None
 

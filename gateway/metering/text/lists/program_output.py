@@ -1,4 +1,4 @@
-"""Output of common programs: `ls -l`, `tree`, `grep -n`, `git log`, `git diff --stat`, one entry a record."""
+"""Output of programs, one entry a record: `ls -l`, `tree`, `grep -n`, `git log`, `svn log`, `git diff --stat`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _DOT_ENTRY = re.compile(r"\s\.{1,2}/?\Z")
 _TREE_ENTRY = re.compile(r"[\u2502| \u00a0]{0,80}(?:[\u251c\u2514][\u2500]{1,3}|[|`+\\]-{2,3})\s?\S")
 _COMMIT = re.compile(r"commit [0-9a-f]{7,64}\b")
 _COMMIT_PART = re.compile(r"\s|(?:Author|AuthorDate|Date|Commit|CommitDate|Merge|Refs):\s?")
+_REVISION = re.compile(r"r\d{1,9} \| [^|\n]{1,80} \| \d{4}-\d\d-\d\d ")
 _ONE_LINE_COMMIT = re.compile(r"(?:[*|/\\ ]{0,20}\s)?[0-9a-f]{7,40}(?:\s-)?\s+\S")
 _STAT = re.compile(r"\s?\S.{0,200}\s\|\s+(?:\d+(?:\s[+-]+)?|Bin\b.*)\s*\Z")
 _STAT_TOTAL = re.compile(r"\s?\d+ files? changed\b")
@@ -55,6 +56,8 @@ def _count_tree(lines: list[str]) -> int | None:
 
 
 def _count_commits(lines: list[str]) -> int | None:
+    if any(_REVISION.match(line[:MAX_MATCHED]) for line in lines[:2]):
+        return sum(_REVISION.match(line[:MAX_MATCHED]) is not None for line in lines)
     if not _COMMIT.match(lines[0]):
         return None
     commits = [line for line in lines if _COMMIT.match(line)]

@@ -90,7 +90,7 @@ _EMPTY = re.compile(
     r"exist)\b|"
     r"(?:did ?n[o']t|do ?n[o']t|does ?n[o']t|could ?n[o']t|can ?not|can't|was ?n[o']t able to|"
     r"were ?n[o']t able to) (?:find|match|return|have|contain|get) "
-    rf"(?:any|a matching)\b|did not match any\b|(?:{spaced(phrases.NOTHING)}){_AFTER})"
+    rf"(?:any(?:thing)?|a matching)\b|did not match any\b|(?:{spaced(phrases.NOTHING)}){_AFTER})"
     rf"|(?:(?:\S+\s){{0,2}}(?:{spaced(phrases.ROWS)}|{spaced(phrases.DATA)}|данные)\s+)?(?:{spaced(phrases.NOT_FOUND)})\W*\Z"
     r"|(?:результатов|записей|данных|строк|совпадений)\s(?:не найдено|нет)",
 )

@@ -236,7 +236,7 @@ NOTHING = {
 NO = {
     "en": r"no|zero",
     "de": r"keinen?|keinerlei|es (?:gibt|sind|wurden?) keinen?",
-    "es": r"ning[úu]n|ninguna|sin|no hay(?: ning[úu]na?)?|no existen|no (?:arroj|devolv|produj|hubo|hab)\w*(?: ning[úu]na?)?|no se (?:han )?(?:encontr|hall)\w+(?: ning[úu]na?)?",
+    "es": r"ning[úu]n|ninguna|sin|no hay(?: ning[úu]na?)?|no existen|no (?:arroj|devolv|produj|hubo|hab)\w*(?: ning[úu]na?)?|no se (?:han? )?(?:encontr|hall)\w+(?: ning[úu]na?)?",
     "fr": r"aucune?|pas d[e']|il n'y a (?:aucune?|pas d[e'])|ne contient (?:aucune?|pas d[e'])",
     "pt": r"nenhuma?|sem|n[ãa]o h[áa](?: nenhuma?)?|n[ãa]o existem|n[ãa]o (?:retorn|devolv|produz|houve)\w*(?: nenhuma?)?|n[ãa]o (?:foi|foram) encontrad\w+(?: nenhuma?)?",
     "ru": r"нет|нету",

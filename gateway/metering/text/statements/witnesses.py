@@ -13,6 +13,8 @@ import msgspec
 
 from gateway.metering.text.statements import phrases
 from gateway.metering.text.statements.phrases import NUMBER, spaced, unspaced
+from gateway.metering.vocabulary.members import COUNT_MEMBERS, RETURNED_COUNT_MEMBERS, TOTAL_MEMBERS
+from gateway.metering.vocabulary.names import normalize_name
 
 MAX_STATEMENT = 200
 """Characters of a line that are read."""
@@ -68,7 +70,7 @@ _SHOWN_N = re.compile(rf"(?<!\w){_SHOWN}(?:\s{_WORDS}|\s?[:=]\s?)\(?{_N}(?![\w%/
 _N_SHOWN = re.compile(rf"{_N}\s{_WORDS}{_SHOWN}(?!\w)")
 _FOUND_N = re.compile(rf"(?<!\w){_FOUND}\**(?:\s{_WORDS}|\s?\**[:=]\**\s?)\(?{_N}(?![\w%/]|\.\d)")
 _N_FOUND = re.compile(rf"{_N}\s{_WORDS}{_FOUND}(?!\w)")
-_N_NOUN = re.compile(rf"{_N}\+?\s{_WORDS}{_NOUN}")
+_N_NOUN = re.compile(rf"{_N}\+?\s{_WORDS}{_NOUN}(?!=)")
 _IS_ROW = re.compile(_ROW)
 _IS_NOUN = re.compile(_NOUN)
 _NOUN_N = re.compile(
@@ -97,6 +99,7 @@ _TIMING = re.compile(
 )
 """The duration of a query, which may precede a stated number."""
 _FINDS = re.compile(rf"(?<!\w)(?:{_FOUND}|{_SHOWN})(?!\w)|{unspaced(phrases.FOUND)}|{unspaced(phrases.SHOWN)}")
+_MEMBER = re.compile(r"(?<![\w.])([a-z_]{3,40})=(\d{1,9})(?![\w.])")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
@@ -117,7 +120,16 @@ def _stated(line: str) -> Stated:
     text = phrases.fold(line).strip()
     if not text.isascii() and _CJK.search(text):
         return _stated_unspaced(text)
-    return _stated_spaced(text)
+    found = _stated_spaced(text)
+    return _stated_members(text) if found.number is None and "=" in text else found
+
+
+def _stated_members(text: str) -> Stated:
+    """Return the numbers in a line under the names that they have in JSON: `row_count=3 total=57`."""
+    numbers = {normalize_name(name): int(number) for name, number in _MEMBER.findall(text)}
+    returned = (number for name, number in numbers.items() if name in RETURNED_COUNT_MEMBERS | COUNT_MEMBERS)
+    total = (number for name, number in numbers.items() if name in TOTAL_MEMBERS)
+    return Stated(next(returned, None), next(total, None))
 
 
 def states_only(line: str) -> bool:

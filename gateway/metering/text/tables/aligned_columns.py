@@ -1,7 +1,7 @@
 """Tables of aligned columns without rules, as `ps`, `docker ps` and `kubectl get` print them.
 
-The cells of the header are separated by two spaces or more, and each begins or ends at a position at which the cells of
-all rows begin or end.
+The cells of the header are separated by two spaces or more, or else by one, and each begins or ends at a position at
+which the cells of all rows begin or end.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from gateway.metering.text.lines import MAX_LINE
 MAX_COLUMNS = 40
 """Columns of a table."""
 
+_WORD = re.compile(r"\S+")
 _CELL = re.compile(r"\S+(?: \S+)*")
-_NAME = re.compile(r"[^\W\d][^\W\d .#%()/-]*(?:[ .#%()/-]{1,2}[^\W\d]*){0,4}\Z")
+_NAME = re.compile(r"%?[^\W\d][^\W\d .#%()/-]*(?:[ .#%()/-]{1,2}[^\W\d]*){0,4}\Z")
 _DIGIT = re.compile(r"\d")
 
 
@@ -24,14 +25,14 @@ def count(lines: list[str]) -> int | None:
         return None
     filled = [line.expandtabs() for line in lines if line.strip()]
     header, rows = filled[0], filled[1:]
-    cells = list(_CELL.finditer(header))
-    if not rows or not 2 <= len(cells) <= MAX_COLUMNS or not all(_NAME.match(cell.group()) for cell in cells):
+    if not rows or any(len(row) > MAX_LINE for row in rows):
         return None
-    names = [cell.group() for cell in cells]
-    if not (header.isupper() or (all(name[0].isupper() for name in names) and any(map(_DIGIT.search, rows)))):
-        return None
-    is_table = all(len(row) <= MAX_LINE and _is_row(row, cells) for row in rows)
-    return len(rows) if is_table else None
+    is_capital = header.isupper() or (header[0].isupper() and any(map(_DIGIT.search, rows)))
+    for cells in (list(_CELL.finditer(header)), list(_WORD.finditer(header))):
+        is_header = is_capital and 2 <= len(cells) <= MAX_COLUMNS and all(_NAME.match(cell.group()) for cell in cells)
+        if is_header and all(_is_row(row, cells) for row in rows):
+            return len(rows)
+    return None
 
 
 def _is_row(row: str, header: list[re.Match[str]]) -> bool:

@@ -10,7 +10,7 @@ import re
 
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import MAX_LINE
-from gateway.metering.text.statements.witnesses import stated
+from gateway.metering.text.statements.witnesses import stated, states_only
 
 MAX_OUTSIDE_LINES = 10
 """Lines outside of a table."""
@@ -64,7 +64,7 @@ def _count_first(lines: list[str]) -> tuple[int, list[str]] | None:
     commas = lines[at - 1].count(",")
     whole = [row for row in rows if row.count(",") >= commas]  # the others continue the row before
     is_plain = commas > 0 and len(whole) == len(rows)
-    if not is_plain and all(stated(line).number != len(whole) for line in outside):
+    if not is_plain and all(stated(line).number != len(whole) or not states_only(line) for line in outside):
         return None
     return len(whole), below
 

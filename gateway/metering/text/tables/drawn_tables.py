@@ -30,6 +30,7 @@ _BORDER = re.compile(r"[+\-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪�
 _STROKE = re.compile("--|──|━━|══|==|:-|-\\|")
 _NAMED_BORDER = re.compile(r"\s{0,8}[\u250c\u250f]\u2500?[\u2500\u2501][^\n]*\w[^\n]*[\u2510\u2513]\s*\Z")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
+_DIGITS = re.compile(r"\d+")
 _DOT = re.compile("[.…·:⋮]")
 _BOLD_TOTAL = re.compile(
     r"\|?\s*\*\*(?:grand )?(?:totals?|sum|average|gesamt|summe|total general|итого|合计|合計)\b", re.IGNORECASE
@@ -222,7 +223,7 @@ def _count_frame(lines: list[str], arguments: ParsedArguments) -> Count | None:
         return counted(len(body) - is_footer, "frame_text")
     if _has_index_name(lines[0], body):
         return counted(len(body) - 1, "frame_text")
-    if _is_aligned([lines[0], *body]):
+    if _is_aligned([lines[0], *body]) and _DIGITS.sub("0", lines[0]) != _DIGITS.sub("0", body[0]):
         return counted(len(body), "frame_text")
     if not _FRAME_ROW.match(body[0], 0, MAX_LINE):
         return None

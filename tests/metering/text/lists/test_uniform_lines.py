@@ -84,6 +84,11 @@ from tests.metering.support import records, texts
         ("search_contacts", "\U0001f464 Ann\n\U0001f4e7 ann@x.test\n---\n\U0001f464 Ben\n\U0001f4e7 ben@x.test", 2),
         ("search_code", "1. a.py:3\n```python\ndef x():\n\n    pass\n```\n2. b.py:9\n```\nx()\n```", 2),
         ("list_notes", "1. First\n   - Key: A\n   - Text:\n```\nA line.\n\n\n1. Not a note\n```", 1),
+        ("svn_log", "----------------\nr24 | ann | 2026-11-30 16:25:52 +0000 | 1 line\n\nFix it\n----------------\nr23 | ben | 2026-11-30 16:25:51 +0000 | 2 lines\n\nAdd it\nand more\n----------------", 2),
+        ("list_processes", "USER   PID %CPU COMMAND\nroot     1  0.1 init\nann    200  3.0 app.py -v", 2),
+        ("get_disks", "Filesystem  Size  Used Avail Use% Mounted on\n/dev/sda1    50G   20G   30G  40% /\ntmpfs       2.0G     0  2.0G   0% /tmp", 2),
+        ("search_text", "# tool=search_text\n\nresult_count=2 truncated=F\n\nt,a.py,7,        x  # FIXME\nt,b.py,7,        y  # FIXME", 2),
+        ("list_sprints", "# Sprints (0)\n\n---\nShowing all 0 sprints\n\n---\n**Next steps:**\n- Create one using `new_sprint`", 0),
     ],
 )  # fmt: skip
 def test_lines_of_one_template_are_records(tool: str, text: str, expected: int | None) -> None:

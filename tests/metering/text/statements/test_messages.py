@@ -274,6 +274,8 @@ def test_an_error_in_words_is_an_error_without_is_error(text: str) -> None:
         ("search", "A busca não retornou resultados."),
         ("search", '搜索"x"没有结果'),
         ("search", "## Results\n\n**Source:** `a.log`\n**Pattern:** `x`\n**Matches:** 0 shown / 0 total"),
+        ("search", "I couldn't find anything for 'x'."),
+        ("search", "No se ha encontrado ninguna nota que contenga 'x'."),
     ],
 )  # fmt: skip
 def test_a_text_that_states_that_nothing_was_found_keeps_the_tables_and_has_no_records(tool: str, text: str) -> None:
