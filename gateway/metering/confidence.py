@@ -111,10 +111,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.QUERIED: (0.7, "a query that returns rows"),
     Sign.ENTITY: (1, "an object with an id, or with the name that the call gives, and values of its own"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
-    Sign.ARGUMENTS_REPEATED: (
-        -4,
-        "the values are those of the arguments of a tool that may write",
-    ),
+    Sign.ARGUMENTS_REPEATED: (-8, "the values are those of the arguments of a tool that may write"),
     Sign.LINKS: (3, "resource links"),
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),
     Sign.EMPTY_BESIDE_FULL: (-1.5, "an empty list beside it"),

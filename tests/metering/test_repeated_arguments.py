@@ -10,6 +10,7 @@ LIST = "1. Adalyn (Bergen)\n2. Idun (Stavanger)"
 
 def test_objects_that_the_call_has_given_are_in_doubt_if_the_tool_may_write() -> None:
     assert records(texts(LIST), "split_boats", boats=BOATS) is None
+    assert records(structured({"boats": BOATS, "total_boats": 2}), "plan_boats", boats=BOATS) is None
     assert records(structured({"boats": BOATS}), "plan_boats", boats=BOATS) is None
 
 

@@ -47,7 +47,14 @@ def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:
     """Return True if all member names are data."""
     if not value or UNREAD in value.values():
         return False
+    if len(value) == 1 and _holds_list(next(iter(value.values()))):
+        known = frozenset()  # the name of one result
     return all(is_data_name(name, known) for name in value)
+
+
+def _holds_list(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else ()
+    return any(isinstance(one, list) and bool(one) and isinstance(one[0], dict) for one in inner)
 
 
 def is_data_name(name: str, known: frozenset[str] = frozenset()) -> bool:

@@ -172,8 +172,10 @@ class ObjectShape(ObjectLists):
         members, value = self._members, self._value
         if (stated := self._count_stated_list()) is not None:
             return stated
-        if (described := objects.described_columns(value)) or self._has_parallel_lists():
-            is_table = objects.has_types(value) and self._arguments.returns_rows is None
+        is_typed = objects.has_types(value)
+        described = objects.described_columns(value) if is_typed or "fields" not in value else 0  # or the entity's own
+        if described or self._has_parallel_lists():
+            is_table = is_typed and self._arguments.returns_rows is None
             return self._counted(described, Sign.COLUMN_LIST).at("columns") if is_table else UNKNOWN_COUNT
         sizes = {value for name, value in members.items() if type(value) is int and _counts_rows(name)}
         if not sizes:

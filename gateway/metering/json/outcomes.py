@@ -244,7 +244,8 @@ class ObjectOutcome(ObjectMembers):
         custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
         if not is_flat(self._members):
             return None
-        is_null = bool(custom) and all(self._members[name] in (None, {}) and name.isalpha() for name in custom)
+        nothing: tuple[Any, ...] = (None, {}) if is_fetching_tool(self._arguments.tool) else (None,)
+        is_null = bool(custom) and all(self._members[name] in nothing and name.isalpha() for name in custom)
         if is_null and (self._arguments.returns_rows is None or (self._depth and not self._arguments.columns)):
             return Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,))
         own = [name for name in custom if not self._is_repeated(name)]
@@ -275,7 +276,7 @@ class ObjectOutcome(ObjectMembers):
         """Count the entity that the tool fetches, in the member with its name, beside lists that belong to it."""
         name = head_noun(self._arguments.tool) if is_fetching_tool(self._arguments.tool) else ""
         entity = self._members.get(name)
-        if not isinstance(entity, dict) or not entity or name in ROW_MEMBERS:
+        if not name or not isinstance(entity, dict) or not entity or name in ROW_MEMBERS:
             return None
         found = self._under(name, self._parts.count(entity, self._depth + 1))
         return found if found.kind is CountKind.OBJECT else None

@@ -21,6 +21,7 @@ from gateway.metering.confidence import Sign
 from gateway.metering.json.objects import Members, normalize_members
 from gateway.metering.json.partial_values import length
 from gateway.metering.vocabulary.members import (
+    COMMON_MEMBERS,
     COUNT_MEMBERS,
     COUNTED_NOUNS,
     PAGE_MEMBERS,
@@ -181,7 +182,8 @@ def _meaning(name: str, list_name: str) -> Meaning | None:
     if not noun and not is_total and not (is_returned and is_count):
         return None
     if noun and not _is_in(noun, COUNTED_NOUNS | {list_name}):
-        return None if not _is_in(noun, PART_NOUNS) else Meaning.RETURNED if is_returned else Meaning.MEASURE
+        is_part = _is_in(noun, PART_NOUNS) and (list_name in COMMON_MEMBERS or not list_name)
+        return None if not is_part else Meaning.RETURNED if is_returned else Meaning.MEASURE
     return Meaning.RETURNED if is_returned else Meaning.TOTAL if is_total else Meaning.COUNT
 
 

@@ -116,7 +116,7 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
     if message is not None:
         return message
     is_listing = is_listing_tool(arguments.tool)
-    is_empty = messages.is_empty_list(text, is_listing) or (is_listing and _is_one_of(text, "none", "empty"))
+    is_empty = messages.is_empty_list(text, is_listing) or (is_listing and _is_one_of(text, "none", "empty", "null"))
     return (
         messages.NO_RECORDS
         if is_empty or ((is_listing or "query" in tool_words(arguments.tool)) and _states_none_below(text))

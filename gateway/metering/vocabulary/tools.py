@@ -52,7 +52,7 @@ _COLLECTIVES = word_set(
 """Nouns for many things."""
 _DESCRIBE_WORDS = word_set(
     "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
-    "definition health status overview mapping mappings"
+    "definition health status overview outline mapping mappings"
 )
 _STATISTICS_WORDS = word_set("stats statistics status health profile summary summarize overview count")
 _LIST_VERBS = word_set("list ls search find glob grep enumerate all names filter browse describe schema show")

@@ -67,3 +67,16 @@ def test_an_empty_list_of_an_entity_does_not_count_for_the_schema() -> None:
     hints = parse_hints(wire({"output": schema}))
     boat = {"id": "9", "name": "Ada", "berth": {"id": "b"}, "crew": []}
     assert meter("getBoatById", {"id": "9"}, wire(structured(boat)), None, hints).records == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "value"),
+    [
+        ("get_item_details", {"counter": 7}, {"id": 27, "counter": 7, "title": "T", "event": {"id": 9}}),
+        ("get_entry", {"entryId": "e4"}, {"sys": {"id": "e4"}, "metadata": {}, "fields": {"title": {"en": "x"}}}),
+    ],
+)
+def test_an_entity_is_told_by_any_argument_and_may_have_fields(
+    tool: str, arguments: dict[str, Any], value: dict[str, Any]
+) -> None:
+    assert records(structured(value), tool, **arguments) == 1

@@ -168,3 +168,13 @@ def test_a_number_of_errors_is_no_error() -> None:
 def test_a_list_that_describes_columns_is_no_result_of_a_query() -> None:
     value = {"found": [], "selected_columns": [{"name": "id", "kind": 3}], "more": {"a": 1}}
     assert records(structured(value), "run", sql="SELECT id FROM boats") is None
+
+
+def test_a_result_by_the_name_that_the_call_gives_is_no_entry_of_a_map() -> None:
+    frame = {"schema": {"fields": [{"name": "a"}]}, "data": {"values": [[1, 2, 3]]}}
+    assert records(structured({"results": {"A": {"status": 200, "frames": [frame]}}}), "explore", refId="A") == 3
+
+
+def test_a_number_of_other_things_is_no_witness() -> None:
+    value = {"file_count": 2, "central_boats": BOATS}
+    assert records(structured(value), "get_fleet_overview", fleet="x") is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.metering.support import metered, records, structured
+from tests.metering.support import metered, records, structured, texts
 
 BOATS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 
@@ -77,3 +77,8 @@ def test_a_list_with_the_name_of_a_write_is_in_doubt_unless_the_tool_reads(value
 def test_an_object_that_holds_only_an_id_or_objects_is_in_doubt() -> None:
     assert records(structured({"id": 27}), "moor", table="boats") is None
     assert records(structured({"boat": {"a": {"b": {"c": 1}}}}), "moor", table="boats") is None
+
+
+def test_null_is_an_empty_list_for_a_listing_tool() -> None:
+    assert records(texts("null"), "get-boats") == 0
+    assert records(texts("null"), "get_boat") is None
