@@ -18,6 +18,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import structure
 from gateway.metering.json.object_members import MAX_WRAPPERS
+from gateway.metering.json.sampled_structure import MAX_WHOLE
 from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.repeated_arguments import repeats_arguments
@@ -83,10 +84,22 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
         return structured
     if not blocks:
         return counted(0, "no_content", (), (Sign.MESSAGE,)) if data is None else structured
+    if data is not None and len(blocks) == 1 and _mirrors(blocks[0].text or "", data):
+        return structured
     content = counter.count_blocks(blocks, 0)
     if content.kind > structured.kind:
         return msgspec.structs.replace(content, tables=content.tables or structured.tables)
     return structured
+
+
+def _mirrors(text: str, data: msgspec.Raw) -> bool:
+    """Return True if a text is the structured content as JSON, in which no more records can be found."""
+    if text[:1] not in ("{", "[") or max(len(text), len(memoryview(data))) > MAX_WHOLE:
+        return False
+    try:
+        return bool(structure.read(text) == structure.read(data))
+    except ValueError:
+        return False
 
 
 class ResultCounter:

@@ -6,6 +6,7 @@ would take a million. `bench.measurements.metering` measures the time.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -130,6 +131,14 @@ def test_tables_in_arguments_beyond_a_bound_are_unknown(arguments: dict[str, Any
 def test_tables_in_arguments_within_the_bounds_are_known() -> None:
     arguments = {"table": "t", "notes": ["x" * (MAX_ARGUMENT_CHARACTERS // 100)] * 99}
     assert tables_in_arguments("query", arguments) == ("t",)
+
+
+def test_a_text_that_mirrors_the_structured_content_is_not_read_again() -> None:
+    order = {"id": 7, "customer": "x", "owner": {"name": "y"}, "created": "2024-01-02"}
+    alone = wire({"content": [], "structuredContent": order})
+    mirrored = wire({**texts(json.dumps(order, indent=2)), "structuredContent": order})
+    calls = count_calls(lambda: meter("get_order", {"order": 7}, alone))
+    assert count_calls(lambda: meter("get_order", {"order": 7}, mirrored)) < calls + 40
 
 
 def test_a_field_within_fields_is_read_once() -> None:
