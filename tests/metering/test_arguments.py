@@ -109,6 +109,11 @@ from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
         ("get_updates", {"objectType": "Item", "objectId": "5"}, ""),
         ("index_document", {"index": "orders", "document": {"a": 1}}, ""),
         ("index_stats", {"index": "orders"}, "orders"),
+        ("query", {"queries": ["SELECT count() FROM orders WHERE a = 'b' GROUP ALL"]}, "orders"),
+        ("search_records", {"resource_type": "companies", "query": "a"}, "companies"),
+        ("list_dns_records", {"record_type": "A"}, ""),
+        ("search_entries", {"query": {"content_type": "article"}}, "article"),
+        ("upload", {"content_type": "text/plain"}, ""),
     ],
 )  # fmt: skip
 def test_tables_that_a_call_reads(tool: str, arguments: dict[str, Any], read: str) -> None:

@@ -1,10 +1,12 @@
-"""InfluxQL and NRQL: the measurements, or types of events, are in `FROM`, qualified as in the query.
+"""InfluxQL, NRQL and SurrealQL: the measurements, or types of events, are in `FROM`, qualified as in the query.
 
 The languages resemble SQL, but a parser of SQL fails at regular expressions, `fill(…)`, durations and `SINCE`. They
 have no functions of users. A regular expression in `FROM` names no measurement; the tables are then not exhaustive.
 """
 
 from __future__ import annotations
+
+import msgspec
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import REGEX, Lexer, Node, Nodes, find_word, split
@@ -59,6 +61,12 @@ def read_nrql(text: str) -> QueryAnalysis | None:
         sources.reach_more()  # a comment or a part of a regular expression; an escape or a character
     _read_select(nodes, sources)
     return sources.analysis()
+
+
+def read_surrealql(text: str) -> QueryAnalysis | None:
+    """Return the tables of a query of SurrealDB. Its fields may be links to records of any other table."""
+    found = read_nrql(text)
+    return None if found is None else msgspec.structs.replace(found, is_exhaustive=False)
 
 
 def _read_select(nodes: Nodes, sources: Sources) -> bool:

@@ -87,6 +87,8 @@ ARGUMENTS_BY_TOOL_WORDS = (
     (STREAM_ARGUMENTS, STREAM_WORDS),
     (word_set("streamname"), word_set("log logs search")),
     (word_set("out"), word_set("mapreduce reduce")),
+    (word_set("resourcetype"), word_set("record records")),
+    (word_set("contenttype contenttypeid"), word_set("entry entries")),
 )
 """Arguments that name a table only of tools with one of the words: labels of nodes do, labels of issues do not."""
 

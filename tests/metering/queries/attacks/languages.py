@@ -229,6 +229,7 @@ ATTACKS = {
         "SELECT Id FROM allowed WHERE Id NOT IN (SELECT a FROM secret)",
         "SELECT COUNT_DISTINCT(secret__r.Id) FROM allowed",
     ],
+    "surrealql": ["SELECT * FROM allowed", "SELECT a.b FROM allowed", "SELECT ->a->secret FROM allowed"],
     "aql": ["FOR x IN allowed RETURN x"],
     "nrql": [
         "SELECT * FROM secret",
