@@ -13,7 +13,6 @@ from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, co
 from gateway.metering.text.lines import EDGE, split_blocks
 from gateway.metering.text.lists import grouped_lists
 from gateway.metering.text.outline import IDENTIFYING, ITEM
-from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
@@ -157,8 +156,6 @@ def _key(line: str) -> str | None:
 
 def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) -> Count | None:
     found = split_blocks(lines, lambda line: _RULE.match(line[:200]))
-    while found and len(found[-1]) == 1 and (stated(found[-1][0]).number is not None or _key(found[-1][0]) is None):
-        found.pop()
     if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
         heading = found.pop(0)[0]
     if len(found) > 1 and len(found[0]) > 2 and found[0][0].rstrip().endswith(":"):

@@ -71,8 +71,8 @@ _COLONS = (":", "\uff1a")
 class Outline(msgspec.Struct, frozen=True):
     """A text without its headings and footers, and the numbers of records that these state."""
 
-    bodies: tuple[list[str], ...]
-    """The body, and the body without its last block, if that may be a hint for the reader."""
+    body: list[str]
+    """The lines between the headings and the footers."""
     statements: list[Stated]
     headings: int
     """The number of statements from headings; the others are from footers."""
@@ -80,11 +80,6 @@ class Outline(msgspec.Struct, frozen=True):
     """The body with the heading directly above it, which may be that of the first of several lists."""
     states_none: bool = False
     """True if the text is only about the result, and states that it has no records."""
-
-    @property
-    def body(self) -> list[str]:
-        """The lines between the headings and the footers."""
-        return self.bodies[0]
 
 
 def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outline:
@@ -111,12 +106,9 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     stated_above = len(statements)
     body = _without_footers(lines[start:], statements, arguments)
     sections = lines[title : start + len(body)]
-    last = _last_block(body)
-    is_hint = 0 < len(last) <= 2 and len(last) < len(body) and not any(ITEM.match(line[:MAX_PREFIX]) for line in last)
-    bodies = (body, _trimmed(body[: -len(last)])) if is_hint else (body,)
     is_advice = len(sections) > len(body) and _HINT.search(phrases.fold(sections[0][:MAX_PREFIX])) is not None
     states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
-    return Outline(bodies, statements, stated_above, sections, states_none)
+    return Outline(body, statements, stated_above, sections, states_none)
 
 
 def hide_code(lines: list[str]) -> list[str]:

@@ -96,12 +96,14 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
         return counted(entries, "lines_text")
     if (entries := labelled_blocks.count(around.body) or labelled_blocks.count(sections)) is not None:
         return counted(entries, "blocks_text")
-    for body in around.bodies:
-        rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]
-        if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
-            rest = rest[1:]
-        if rest and (entries := _count_names(rest) or _count_numbered(body) or uniform_lines.count(rest)) is not None:
-            return counted(entries, "lines_text")
+    rest = [line for line in filled if not RULE.match(line[:MAX_NAME])]
+    if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
+        rest = rest[1:]
+    if (
+        rest
+        and (entries := _count_names(rest) or _count_numbered(around.body) or uniform_lines.count(rest)) is not None
+    ):
+        return counted(entries, "lines_text")
     return None
 
 

@@ -50,7 +50,7 @@ def count(text_outline: Outline) -> int | None:
         return 0
     if not any(numbers) or not text_outline.body:
         return None
-    parts = {number for body in text_outline.bodies for number in _parts(body)}
+    parts = set(_parts(text_outline.body))
     return next((number for number in numbers if number in parts), None)
 
 
@@ -59,7 +59,7 @@ def _below_statement(lines: list[str]) -> Outline:
     for at, line in enumerate(lines[:MAX_PREAMBLE]):
         if line.rstrip().endswith((":", "\uff1a")) and states_alone(line) and states_found(line):
             return outline(lines[at:])
-    return Outline((lines,), [], 0, lines)
+    return Outline(lines, [], 0, lines)
 
 
 def _parts(body: list[str]) -> Iterator[int]:
