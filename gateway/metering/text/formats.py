@@ -107,8 +107,7 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         return messages.NO_RECORDS
     if _is_data_of_words(text, arguments):
         return None
-    below = _below_heading(text)
-    message = messages.count(below) or (None if below is text else messages.count(text))
+    message = messages.count(text)
     if message is messages.NO_RECORDS and "count" in tool_words(arguments.tool) and _DIGIT.search(text):
         return None  # the number is the answer
     if message is messages.AFFECTED_ROWS and _selects(arguments):
@@ -140,13 +139,6 @@ def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
     if arguments.columns is not None and (first.strip().lower(),) == arguments.columns:
         return bool(rest)
     return not tool_words(arguments.tool).isdisjoint(_ERROR_WORDS) and _ITEM_LINE.search(rest) is not None
-
-
-def _below_heading(text: str) -> str:
-    """Return a short text without its Markdown heading."""
-    if text[0] != "#" or len(text) > MAX_CONFIRMATION:
-        return text
-    return text.partition("\n")[2].strip() or text
 
 
 def _states_none_below(text: str) -> bool:
