@@ -158,8 +158,6 @@ def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) ->
     found = split_blocks(lines, lambda line: _RULE.match(line[:200]))
     if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
         heading = found.pop(0)[0]
-    if len(found) > 1 and len(found[0]) > 2 and found[0][0].rstrip().endswith(":"):
-        found[0] = found[0][1:]
     first = _key(found[0][0]) if found else None
     if first is None or any(len(block) < 2 or _key(block[0]) != first for block in found):
         return None
