@@ -82,7 +82,8 @@ def _count_all(lines: list[str], headings: list[tuple[int, str]]) -> int | None:
     first = next((at for at, line in enumerate(filled) if line.startswith(deepest + " ")), 0)
     if len(deepest) < 2 or first > MAX_LINES_BEFORE or any(level != deepest for level in levels[first > 0 :]):
         return None
-    if any(_LABEL.match(line) and stated(line).number is None for line in filled[:first] if line[:1] != "#"):
+    fields = [line for line in filled[:first] if line[:1] != "#" and not line.rstrip().endswith((":", "\uff1a"))]
+    if any(_LABEL.match(line) and stated(line).number is None for line in fields):
         return None  # the fields of one entity
     marks = {line.lstrip()[0] for line in filled[first:] if ITEM.match(line[:MAX_MATCHED])}
     if len({mark if mark in _MARKS else "" for mark in marks}) > 1:

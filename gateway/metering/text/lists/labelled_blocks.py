@@ -28,8 +28,6 @@ def count(lines: list[str]) -> int | None:
     if "" not in lines:
         return None
     blocks = split_blocks(lines, is_blank)
-    if len(blocks) > 1 and len(blocks[0]) == 1:
-        blocks = blocks[1:]
     if len(blocks) < 2 or any(len(block) < 2 for block in blocks):
         return None
     if (numbered := _count_numbered([block[0] for block in blocks])) is not None:

@@ -19,17 +19,14 @@ from gateway.metering.text.outline import (
     RULE,
     Outline,
     label,
-    outline,
     states_alone,
 )
-from gateway.metering.text.statements.witnesses import stated, states_found
+from gateway.metering.text.statements.witnesses import stated
 
 MAX_STATING_LINES = 200
 """Lines that are read for the numbers of several tables."""
 MAX_FOOTER = 60
 """Characters of a footer between two tables."""
-MAX_PREAMBLE = 20
-"""Lines of text before the line that states the number."""
 
 _RULE_STARTS = frozenset(" -=*_~\u2500\u2501\u2550")
 _BOLD_HEADING = re.compile(r"\*\*[^*\n]{1,160}\*\*")
@@ -43,8 +40,6 @@ def sum_of_statements(lines: list[str]) -> int | None:
 
 def count(text_outline: Outline) -> int | None:
     """Count the parts of the body, if it has as many of one type as a heading or footer states."""
-    if not text_outline.statements:
-        text_outline = _below_statement(text_outline.body)
     numbers = [number for one in text_outline.statements for number in (one.returned, one.total) if number is not None]
     if 0 in numbers and len([line for line in text_outline.body if line.strip()]) <= 1:
         return 0
@@ -52,14 +47,6 @@ def count(text_outline: Outline) -> int | None:
         return None
     parts = set(_parts(text_outline.body))
     return next((number for number in numbers if number in parts), None)
-
-
-def _below_statement(lines: list[str]) -> Outline:
-    """Return the outline of what follows a line in the first ones that states a number and ends in a colon."""
-    for at, line in enumerate(lines[:MAX_PREAMBLE]):
-        if line.rstrip().endswith((":", "\uff1a")) and states_alone(line) and states_found(line):
-            return outline(lines[at:])
-    return Outline(lines, [], 0, lines)
 
 
 def _parts(body: list[str]) -> Iterator[int]:

@@ -98,7 +98,6 @@ _TIMING = re.compile(
     r"\d[\d.,]{0,12}\s?(?:ms|milliseconds?|s|secs?|seconds?|min|minutes?)\b[\s,;.]{1,3}"
 )
 """The duration of a query, which may precede a stated number."""
-_FINDS = re.compile(rf"(?<!\w)(?:{_FOUND}|{_SHOWN})(?!\w)|{unspaced(phrases.FOUND)}|{unspaced(phrases.SHOWN)}")
 _MEMBER = re.compile(r"(?<![\w.])([a-z_]{3,40})=(\d{1,9})(?![\w.])")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -137,11 +136,6 @@ def states_only(line: str) -> bool:
     if stated(line).number is None:
         return False
     return _ONLY.match(_TIMING.sub("", phrases.fold(line[:MAX_STATEMENT]).strip(), 1)) is not None
-
-
-def states_found(line: str) -> bool:
-    """Return True if `line` says that the records were found or are shown, as opposed to contained in one."""
-    return _FINDS.search(phrases.fold(line[:MAX_STATEMENT])) is not None
 
 
 def verdict(statements: list[Stated], records: int) -> Verdict:
