@@ -48,8 +48,7 @@ _ERROR_START = re.compile(
     r"no such\b|not (?:connected|logged in|initialized|supported|allowed|permitted|"
     r"implemented)\b|please (?:connect|provide|specify|set|configure|log ?in)\b|"
     r"no (?:active |open |current )?(?:database |valid )?(?:connection|permission|access|credentials|api key|token|"
-    r"database selected|"
-    r"database configured|such)\b|"
+    r"database selected|database configured|such)\b|"
     r"syntax error|(?:\w+ ){0,3}(?:operation|query|arguments|request) timed out|timed? ?out\b)",
 )
 _ERROR_LOCAL = re.compile(spaced(phrases.ERROR))
@@ -109,8 +108,8 @@ _ENDS_NONE = re.compile(
 """A whole line that ends with the statement: "The search gave no results." """
 _FOUND_NONE = re.compile(r"(?:i |we )?(?:could ?n[o']t|can ?not|can't|unable to) (?:find|match|locate) any\b")
 _NO_ACCESS = re.compile(
-    r"no such\b|(?:没有|沒有|无|無)(?:访问|存取)?(?:权限|權限)|no (?:\w+ ){0,2}"
-    r"(?:connection|permission|access|credentials|token|"
+    r"no such\b|(?:没有|沒有|无|無)(?:访问|存取)?(?:权限|權限)|"
+    r"no (?:\w+ ){0,2}(?:connection|permission|access|credentials|token|"
     r"database (?:is )?(?:selected|connected|configured|specified))\b"
 )
 _DONE = "created|deleted|inserted|updated|added|removed|dropped|saved|written|altered|renamed|truncated"
@@ -124,12 +123,10 @@ _AFFECTED = re.compile(
     rf"(?:{spaced(phrases.ROWS)})\s*(?:{spaced(phrases.CHANGED)})\s*[:=]|"
     rf"(?:{spaced(phrases.CHANGED)})\w{{0,2}}\s+(?:{spaced(phrases.ROWS)})\s*[:=]|затронуто строк|"
     rf"(?:{spaced(phrases.CHANGED)}|wrote)\s+\d+\s+(?:\w+\s)?(?:{spaced(phrases.ROWS)})(?!\w)|"
-    rf"\b(?:{_REFLEXIVE})\w+ \d+|"
-    rf"\A[^\n]{{0,200}}\b(?:{_DONE})\s+successfully\b|"
+    rf"\b(?:{_REFLEXIVE})\w+ \d+|\A[^\n]{{0,200}}\b(?:{_DONE})\s+successfully\b|"
     rf"\A\W{{0,8}}(?:[\w ]{{0,80}}\s)?successfully\s+(?:{_DONE}|wrote)\b|"
     rf"\A\W{{0,8}}(?:{spaced(phrases.SUCCESSFULLY)})\s(?:{spaced(phrases.CHANGED)})|"
-    rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|"
-    rf"\A\s*(?:{_COMMANDS})\s*\Z"
+    rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|\A\s*(?:{_COMMANDS})\s*\Z"
 )
 _WRITE_MARK = re.compile(rf"[\d:=]|success|{spaced(phrases.SUCCESSFULLY)}|затронуто|table|index")
 _WRITE_PARTS = phrases.fixed_parts(f"{spaced(phrases.CHANGED)}|{_DONE}|{_REFLEXIVE}|{_COMMANDS}|successfully|wrote")
@@ -232,13 +229,11 @@ def is_bare_heading(text: str) -> bool:
 def are_hints(paragraphs: list[str]) -> bool:
     """Return True if paragraphs are advice: no table, and no list other than below a line that introduces advice."""
     is_advice = False
-    for line in (line for paragraph in paragraphs for line in paragraph.split("\n")):
-        if _BULLET.match(line):
-            if not is_advice:
-                return False
-        elif "|" in line:
+    for line in "\n".join(paragraphs).split("\n"):
+        is_item = _BULLET.match(line) is not None
+        if (is_item and not is_advice) or (not is_item and "|" in line):
             return False
-        elif line.strip():
+        if line.strip() and not is_item:
             is_advice = _HINT.search(phrases.fold(line[:MAX_CLAUSE])) is not None
     return True
 
@@ -294,11 +289,9 @@ def _states_none(start: str, first: str, lines: list[str]) -> bool:
         return zero is lines[0] or _ZERO_FIRST.match(zero) is not None
     if _NO_ACCESS.match(first):
         return False
-    if (not first.isascii() and _EMPTY_UNSPACED.match(first)) or (
-        len(lines) == 1 and (_WHOLE.match(first) or _ENDS_NONE.match(first))
-    ):
+    if len(lines) == 1 and (_WHOLE.match(first) or _ENDS_NONE.match(first)):
         return True
-    return _EMPTY.match(first) is not None
+    return _EMPTY.match(first) is not None or (not first.isascii() and _EMPTY_UNSPACED.match(first) is not None)
 
 
 def _is_object_missing(line: str) -> bool:
