@@ -60,6 +60,7 @@ _TO = rf"(?:\s?[-\u2013\u2014~\u301c]\s?|\s(?:{spaced(phrases.RANGE_TO)})\s)"
 _N = rf"(?<![\w.,-])(?<!\d:)\**({NUMBER})\**"
 _WORDS = r"(?:[^\W\d][^\s,;]{0,30}\s){0,2}?"
 
+_DIGITS = re.compile(r"\d+")
 _NUMBER_ALONE = re.compile(r"\d(?<![\w.,-]\d)")
 """The beginning of every number that `_N` matches."""
 _PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})[\s*:#=]{{0,8}}\d")
@@ -98,6 +99,8 @@ _TIMING = re.compile(
     r"\d[\d.,]{0,12}\s?(?:ms|milliseconds?|s|secs?|seconds?|min|minutes?)\b[\s,;.]{1,3}"
 )
 """The duration of a query, which may precede a stated number."""
+_FOUND_PARTS = phrases.fixed_parts(spaced(phrases.FOUND))
+_SHOWN_PARTS = phrases.fixed_parts(spaced(phrases.SHOWN))
 _MEMBER = re.compile(r"(?<![\w.])([a-z_]{3,40})=(\d{1,9})(?![\w.])")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -149,18 +152,20 @@ def verdict(statements: list[Stated], records: int) -> Verdict:
 
 
 def _stated_spaced(text: str) -> Stated:
-    if (match := _RANGE.search(text)) is not None:
+    numbers = len(_DIGITS.findall(text))
+    if numbers > 2 and (match := _RANGE.search(text)) is not None:
         first, last, all_pages = map(phrases.number, match.groups())
         return Stated(last - first + 1, all_pages) if first <= last <= all_pages else _NOTHING_STATED
-    is_page = _PAGE.search(text) is not None
-    if not is_page and (match := _N_OF_M.search(text)) is not None and match.start() <= MAX_BEFORE:
+    match = _N_OF_M.search(text) if numbers > 1 else None
+    if match is not None and match.start() <= MAX_BEFORE and _PAGE.search(text) is None:
         part, whole = map(phrases.number, match.groups())
         is_fraction = _SLASH_ONLY.search(match.group()) and not _IS_NOUN.search(text)
         return _NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
     if _MORE.search(text) is not None:
         return _NOTHING_STATED
-    found = _N_FOUND.search(text) or _FOUND_N.search(text)
-    shown = (pattern.search(text) for pattern in (_N_SHOWN, _SHOWN_N))
+    found = (_N_FOUND.search(text) or _FOUND_N.search(text)) if phrases.has_part(text, _FOUND_PARTS) else None
+    patterns = (_N_SHOWN, _SHOWN_N) if phrases.has_part(text, _SHOWN_PARTS) else ()
+    shown = (pattern.search(text) for pattern in patterns)
     returned = next((_group(one) for one in shown if one and not (found and one.span(1) == found.span(1))), None)
     total = _group(found)
     if returned is not None or total is not None:
