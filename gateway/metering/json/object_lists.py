@@ -66,7 +66,7 @@ class ObjectLists(ObjectOutcome):
         members, rows = self._members, self._members[name]
         if name in ("rows", "records") and objects.table_member(members):
             return self._under(name, counted(length(rows), DECLARED, (), (Sign.DECLARED,)))
-        is_wrapped = self._asks_for_list() or self._is_wrapper(name)
+        is_wrapped = self._asks_for_list() or self._is_wrapper(name) or self._states_length(name)
         if not isinstance(rows[0], dict | list) and not (is_wrapped and self._is_only_list(name)):
             return None
         if isinstance(rows[0], list):
@@ -82,6 +82,10 @@ class ObjectLists(ObjectOutcome):
         if has_header and found.records == length(rows) > 1:
             return msgspec.structs.replace(found, records=length(rows) - 1).with_signs(Sign.HEADER_LEFT_OUT)
         return found
+
+    def _states_length(self, name: str) -> bool:
+        total = length(self._members[name])
+        return any(one.number == total > 1 for one in witnesses.find(self._members, name))
 
     def _count_rows_of_cells(self, rows: list[Any]) -> Count:
         members = self._members
@@ -235,7 +239,7 @@ class ObjectLists(ObjectOutcome):
 
     def _skips_scalars(self, found: Count) -> bool:
         """Return True if a list of scalars under a common name was not counted, but something else was."""
-        if Sign.SCALAR in found.signs:
+        if Sign.SCALAR in found.signs or Sign.ENTITY in found.signs:
             return False
         counted_name = _member_of(found)
         return any(

@@ -66,7 +66,7 @@ class ObjectShape(ObjectLists):
         found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
         if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
             found = found.with_signs(Sign.ENTITY_BESIDE)
-        if found.kind is CountKind.COUNTED and self._skips_scalars(found):
+        if found.kind in (CountKind.COUNTED, CountKind.OBJECT) and self._skips_scalars(found):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
         if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
             found = found.with_signs(Sign.ERROR_BESIDE)

@@ -178,3 +178,9 @@ def test_a_result_by_the_name_that_the_call_gives_is_no_entry_of_a_map() -> None
 def test_a_number_of_other_things_is_no_witness() -> None:
     value = {"file_count": 2, "central_boats": BOATS}
     assert records(structured(value), "get_fleet_overview", fleet="x") is None
+
+
+def test_a_list_of_values_is_counted_if_its_length_is_stated_and_is_never_one_record() -> None:
+    log = {"entries": ["a", "b", "c"], "unit": None, "path": "/srv/a.log", "lines_count": 3}
+    assert records(structured(log), "read_log", log_path="/srv/a.log") == 3
+    assert records(structured({**log, "lines_count": 9}), "read_log", log_path="/srv/a.log") is None

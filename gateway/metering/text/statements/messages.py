@@ -102,7 +102,8 @@ _WHOLE = re.compile(
 )
 """A whole short line such as "No open reminders." """
 _ENDS_NONE = re.compile(
-    rf"[^\n|:]{{0,80}}(?<!\w)(?:{spaced(phrases.NO)})\s(?:\S+\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})"
+    r"[^\n|:]{0,80}(?<!\w)(?<!\bis )(?<!\bare )(?<!\bwas )"
+    rf"(?:{spaced(phrases.NO)})\s(?:\S+\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})"
     rf"(?:\s(?:{spaced(phrases.AFTER_NONE)}))?[.!]?\Z"
 )
 """A whole line that ends with the statement: "The search gave no results." """
