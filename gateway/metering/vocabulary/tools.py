@@ -35,7 +35,7 @@ _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
 _SCHEMA_WORDS = word_set("describe schema structure columns fields definition mapping mappings")
 _OWN_WORDS = word_set("me my myself self own current active viewer latest last next first random")
 _ANALYSIS_VERBS = word_set(
-    "analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
+    "ask answer analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
 )
 """Verbs of tools that tell about what their names name, instead of listing it."""
 _PREPOSITIONS = word_set("by for of from with in at on to")
@@ -68,11 +68,6 @@ _SINGULARS_IN_S = word_set(
     "diagnostics options analytics synopsis basis axis bus canvas radius focus contents"
 )
 """Last words of a tool's name that end in `s` without being a plural."""
-_ANALYSIS_VERBS = word_set(
-    "analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
-)
-"""Verbs of tools that tell about what their names name, instead of listing it."""
-_PREPOSITIONS = word_set("by for from in of with near at on")
 _OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
 
 

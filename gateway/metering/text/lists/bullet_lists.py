@@ -97,7 +97,7 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
     if (entries := labelled_blocks.count(around.body) or labelled_blocks.count(sections)) is not None:
         return counted(entries, "blocks_text")
     rest = [line for line in filled if not RULE.match(line[:MAX_NAME])]
-    if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
+    if len(rest) > 1 and _FIELD.match(rest[0]) and rest[1][0] not in " \t" and not _FIELD.match(rest[1]):
         rest = rest[1:]
     if (
         rest

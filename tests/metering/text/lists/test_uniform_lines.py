@@ -89,6 +89,10 @@ from tests.metering.support import records, texts
         ("get_disks", "Filesystem  Size  Used Avail Use% Mounted on\n/dev/sda1    50G   20G   30G  40% /\ntmpfs       2.0G     0  2.0G   0% /tmp", 2),
         ("search_text", "# tool=search_text\n\nresult_count=2 truncated=F\n\nt,a.py,7,        x  # FIXME\nt,b.py,7,        y  # FIXME", 2),
         ("list_sprints", "# Sprints (0)\n\n---\nShowing all 0 sprints\n\n---\n**Next steps:**\n- Create one using `new_sprint`", 0),
+        ("list_accounts", "Account: Cash\n  Balance: 3.00\nAccount: Bank\n  Balance: 900.00", 2),
+        ("ask_docs", "You can do this in two ways:\n\n1. Use the form.\n2. Use the API.\n\nSee the manual.", None),
+        ("list_items", "- one thing (id: 1)\n- another (id: 2)\n- ... and 5 more", 2),
+        ("list_items", "Name,Size\na.txt,3\nb.txt,4\nc.txt,5\n\n3 files, 12 bytes in total", 3),
     ],
 )  # fmt: skip
 def test_lines_of_one_template_are_records(tool: str, text: str, expected: int | None) -> None:
