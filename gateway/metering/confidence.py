@@ -44,6 +44,7 @@ class Sign(StrEnum):
     SCALARS_SKIPPED = "scalars_skipped"
     ERROR_BESIDE = "error_beside"
     ENTITY_BESIDE = "entity_beside"
+    STATISTICS_BESIDE = "statistics_beside"
     WRITTEN_LIST = "written_list"
     NO_VALUES = "no_values"
     ECHO = "echo"
@@ -105,6 +106,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.SCALARS_SKIPPED: (-3.5, "a list of values under a common name beside it"),
     Sign.ERROR_BESIDE: (-1.5, "an error beside it"),
     Sign.ENTITY_BESIDE: (-2, "values beside it that describe one entity, so the list may be a property"),
+    Sign.STATISTICS_BESIDE: (-2, "several maps of numbers beside it, so the list may be a property"),
     Sign.WRITTEN_LIST: (-2, "a list with the name of what was written"),
     Sign.NO_VALUES: (-1.5, "an object without values of its own"),
     Sign.ECHO: (0, "a member has the value of an argument"),

@@ -83,10 +83,6 @@ class ObjectLists(ObjectOutcome):
             return msgspec.structs.replace(found, records=length(rows) - 1).with_signs(Sign.HEADER_LEFT_OUT)
         return found
 
-    def _states_length(self, name: str) -> bool:
-        total = length(self._members[name])
-        return any(one.number == total > 1 for one in witnesses.find(self._members, name))
-
     def _count_rows_of_cells(self, rows: list[Any]) -> Count:
         members = self._members
         if isinstance(columns := members.get("columns"), list):
@@ -257,7 +253,7 @@ class ObjectLists(ObjectOutcome):
         names = [
             name
             for name, value in self._members.items()
-            if isinstance(value, list) and value and length(value) in stated and not describes_records(name)
+            if isinstance(value, list) and value and length(value) in stated and self._may_be_all(name, value[0])
         ]
         if len(names) != 1:
             return None

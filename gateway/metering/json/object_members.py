@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from gateway.metering.arguments import ParsedArguments
@@ -14,6 +15,7 @@ from gateway.metering.metering_result import Count, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
     COMMON_MEMBERS,
+    NEVER_RECORDS,
     PAGE_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
@@ -26,6 +28,7 @@ from gateway.metering.vocabulary.tools import (
     is_listed_thing,
     is_listing_tool,
     is_named_after_tool,
+    is_schema_tool,
     is_searching_tool,
 )
 
@@ -252,3 +255,43 @@ class ObjectMembers:
             if not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS
         ]
         return is_describing_tool(self._arguments.tool) and len(facts) > 1
+
+    def _is_beside_statistics(self) -> bool:
+        """Return True if several maps of numbers are beside a list, and neither tool nor query asks for a list."""
+        if self._asks_for_list() or self._arguments.returns_rows or self._is_page_of_results():
+            return False
+        inner = (value for value in self._members.values() if isinstance(value, dict) and value)
+        return sum(all(type(number) in (int, float) for number in one.values()) for one in inner) > 1
+
+    def _may_be_all(self, name: str, first: Any) -> bool:
+        """Return True if a list does not describe the records, or is all that an object holds."""
+        if not describes_records(name):
+            return True
+        is_alone = name == "links" or name not in NEVER_RECORDS
+        return is_alone and isinstance(first, dict) and "rel" not in first and self._is_wrapper(name)
+
+    def _is_value(self, name: str) -> bool:
+        """Return True if a member holds no records; a line of text may do so if the call asks for no list."""
+        value = self._members[name]
+        if isinstance(value, str):
+            return self._asks_for_list() and "\n" not in value
+        return not isinstance(value, dict | list)
+
+    def _signs_of_object(self) -> Iterator[Sign]:
+        """Yield the signs for and against an object as one record."""
+        tool = self._arguments.tool
+        yield Sign.SINGLE_OBJECT
+        observed = {
+            Sign.DESCRIBING_TOOL: is_describing_tool(tool) and not is_schema_tool(tool),
+            Sign.DESCRIPTION: is_schema_tool(tool),
+            Sign.ECHO: self._echoes(),
+            Sign.EMPTY_BESIDE_FULL: self._has_empty_list_of_its_own(),
+            Sign.RECORD_LIKE: self._is_record_like(),
+            Sign.NO_VALUES: bool(self._members) and all(isinstance(one, dict) for one in self._members.values()),
+            Sign.COLUMNS_DISAGREE: self._lacks_selected(),
+        }
+        yield from (sign for sign, is_seen in observed.items() if is_seen)
+
+    def _states_length(self, name: str) -> bool:
+        total = length(self._members[name])
+        return any(one.number == total > 1 for one in witnesses.find(self._members, name))

@@ -6,24 +6,19 @@ or surrounds the records (`objects.WRAPPER_MEMBERS`); or one under a name that o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import msgspec
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, outcomes, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.object_members import SURROUNDING_MEMBERS
-from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS
+from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, is_flat
+from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted, join_path
 from gateway.metering.vocabulary.members import (
     ERROR_MEMBERS,
-    METADATA_MEMBERS,
     NEVER_RECORDS,
-    ROW_COUNT_MEMBERS,
-    SUMMARY_MEMBERS,
     TABLE_MEMBERS,
     describes_records,
 )
@@ -35,7 +30,6 @@ from gateway.metering.vocabulary.tools import (
     is_named_after_tool,
     is_overwriting_tool,
     is_plural_tool,
-    is_schema_tool,
     is_searching_tool,
     is_writing_tool,
     tool_words,
@@ -66,6 +60,8 @@ class ObjectShape(ObjectLists):
         found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
         if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
             found = found.with_signs(Sign.ENTITY_BESIDE)
+        if Sign.OTHER_LIST in found.signs and self._is_beside_statistics():
+            found = found.with_signs(Sign.STATISTICS_BESIDE)
         if found.kind in (CountKind.COUNTED, CountKind.OBJECT) and self._skips_scalars(found):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
         if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
@@ -115,7 +111,7 @@ class ObjectShape(ObjectLists):
             return self._counted(total, Sign.MAP)
         if (found := self._count_other_lists()) is not None:
             return found
-        if (found := self._count_none()) is not None:
+        if (found := self._count_none() or self._count_lists_by_name()) is not None:
             return found
         if total is not None:
             return self._counted(total, Sign.MAP)
@@ -123,10 +119,12 @@ class ObjectShape(ObjectLists):
             return found
         if "count" in tool_words(self._arguments.tool) and len(witnesses.find(members, "")) == 1:
             return self._counted(1, Sign.SCALAR)
+        if self._reports_verb():
+            return self._counted(0, Sign.WRITE)
         if all(map(objects.is_bookkeeping, members)):
             return UNKNOWN_COUNT
         if members.keys() <= WRAPPER_AND_ROW_MEMBERS:
-            return wrapped if wrapped.kind else self.count_message()
+            return wrapped if wrapped.kind else self._count_stated_list() or self.count_message()
         return self._count_without_list(wrapped)
 
     def _count_none(self) -> Count | None:
@@ -177,7 +175,7 @@ class ObjectShape(ObjectLists):
         if described or self._has_parallel_lists():
             is_table = is_typed and self._arguments.returns_rows is None
             return self._counted(described, Sign.COLUMN_LIST).at("columns") if is_table else UNKNOWN_COUNT
-        sizes = {value for name, value in members.items() if type(value) is int and _counts_rows(name)}
+        sizes = {value for name, value in members.items() if type(value) is int and witnesses.counts_rows(name)}
         if not sizes:
             return Count(1, self._parts.method, CountKind.OBJECT, (), tuple(self._signs_of_object()))
         if is_writing_tool(self._arguments.tool) and self._arguments.returns_rows is None:
@@ -186,28 +184,13 @@ class ObjectShape(ObjectLists):
         is_stated = len(map_sizes) == 1 and map_sizes[0] in sizes
         return self._counted(map_sizes[0], Sign.MAP) if is_stated else UNKNOWN_COUNT
 
-    def _signs_of_object(self) -> Iterator[Sign]:
-        """Yield the signs for and against an object as one record."""
-        tool = self._arguments.tool
-        yield Sign.SINGLE_OBJECT
-        observed = {
-            Sign.DESCRIBING_TOOL: is_describing_tool(tool) and not is_schema_tool(tool),
-            Sign.DESCRIPTION: is_schema_tool(tool),
-            Sign.ECHO: self._echoes(),
-            Sign.EMPTY_BESIDE_FULL: self._has_empty_list_of_its_own(),
-            Sign.RECORD_LIKE: self._is_record_like(),
-            Sign.NO_VALUES: bool(self._members) and all(isinstance(one, dict) for one in self._members.values()),
-            Sign.COLUMNS_DISAGREE: self._lacks_selected(),
-        }
-        yield from (sign for sign, is_seen in observed.items() if is_seen)
-
     def _count_named_results(self) -> Count | None:
         """Add up results by name: `{"a": {"data": [1, 2]}, "b": {"data": [3]}}`."""
         inner = {name: one for name, one in self._members.items() if isinstance(one, dict)}
         others = self._members.keys() - inner.keys()
-        if len(inner) < 2 or not all(self._is_wrapper_member(name, self._members[name]) for name in others):
+        if not all(self._is_wrapper_member(name, self._members[name]) for name in others):
             return None
-        if not all(objects.is_named_result(objects.normalize_members(one)) for one in inner.values()):
+        if not objects.are_named_results(list(inner.values())):
             return None
         parts = [self._parts.count(one, self._depth + 1) for one in inner.values()]
         if not all(part.kind is CountKind.COUNTED for part in parts):
@@ -215,6 +198,24 @@ class ObjectShape(ObjectLists):
         signs = tuple(sorted({sign for part in parts for sign in part.signs}))
         total = self._counted(sum(part.records or 0 for part in parts), Sign.SUM, *signs)
         return total.at(join_path("*", parts[0].path))
+
+    def _count_lists_by_name(self) -> Count | None:
+        """Add up the lists of objects in the only member with lists: `{"columns": {"open": [{…}], "done": [{…}]}}`."""
+        tool = self._arguments.tool
+        groups = [name for name, one in self._members.items() if objects.holds_lists(one)]
+        if len(groups) != 1 or maps.is_data_name(self._original(name := groups[0])):
+            return None
+        if is_describing_tool(tool) or is_writing_tool(tool):
+            return None
+        others = {other: value for other, value in self._members.items() if other != name}
+        if not all(
+            is_flat(value) if isinstance(value, dict) else self._is_wrapper_member(other, value)
+            for other, value in others.items()
+        ):
+            return None
+        return self._under(
+            name, self._counted(sum(map(length, self._members[name].values())), Sign.SUM, Sign.GROUPS).at("*")
+        )
 
     def _count_wrapped(self) -> Count:
         """Count what is inside a member that wraps the whole result."""
@@ -252,17 +253,17 @@ class ObjectShape(ObjectLists):
             name
             for name, value in self._members.items()
             if not self._is_wrapper_member(name, value)
-            or (name in TABLE_MEMBERS and _is_multiline(value))
+            or (name in TABLE_MEMBERS and objects.is_multiline(value))
             or (isinstance(value, dict) and is_named_after_tool(name, self._arguments.tool))
         ]
         scalars = [name for name in custom if self._is_value(name)]
         if len(scalars) == len(custom):
-            custom += [name for name, value in self._members.items() if _holds_list(name, value)]
+            custom += [name for name, value in self._members.items() if objects.holds_list(name, value)]
         custom = [name for name in custom if name not in scalars and self._members[name] not in ([], {}, "")]
         if len(custom) != 1 or (scalars and "id" in self._members) or custom[0] in ("preview", "sample"):
             return None
         inner = self._members[custom[0]]
-        if not isinstance(inner, dict) and not _is_multiline(inner):
+        if not isinstance(inner, dict) and not objects.is_multiline(inner):
             return None
         if len(self._members) > 1 and maps.is_data_name(self._original(custom[0])):
             return None  # one entry of a map beside other members
@@ -274,13 +275,6 @@ class ObjectShape(ObjectLists):
         is_named = is_named_after_tool(custom[0], self._arguments.tool) and found.kind is CountKind.OBJECT
         return found if found.kind is CountKind.COUNTED or is_named else None
 
-    def _is_value(self, name: str) -> bool:
-        """Return True if a member holds no records; a line of text may do so if the call asks for no list."""
-        value = self._members[name]
-        if isinstance(value, str):
-            return self._asks_for_list() and "\n" not in value
-        return not isinstance(value, dict | list)
-
     def _count_named_map(self, name: str) -> Count | None:
         """Count the entries of a map under the name of what the tool lists: `{"devices": {"lamp": {…}}}`."""
         entries, tool = self._members[name], self._arguments.tool
@@ -289,18 +283,3 @@ class ObjectShape(ObjectLists):
         if not maps.are_of_one_type(entries) or SURROUNDING_MEMBERS.issuperset(map(normalize_name, entries)):
             return None
         return self._under(name, self._counted(len(entries), Sign.MAP)) if is_named_after_tool(name, tool) else None
-
-
-def _counts_rows(name: str) -> bool:
-    return name in ROW_COUNT_MEMBERS or name.startswith(("rows", "records")) or name.endswith(("rows", "records"))
-
-
-def _is_multiline(value: Any) -> bool:
-    return isinstance(value, str) and "\n" in value
-
-
-def _holds_list(name: str, value: Any) -> bool:
-    """Return True if an object under a name that usually surrounds the records holds a list of objects."""
-    if not isinstance(value, dict) or name in METADATA_MEMBERS or name in SUMMARY_MEMBERS:
-        return False
-    return any(isinstance(one, list) and one and isinstance(one[0], dict) for one in value.values())

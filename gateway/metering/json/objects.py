@@ -14,6 +14,7 @@ from gateway.metering.vocabulary.members import (
     METADATA_MEMBERS,
     RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
+    SUMMARY_MEMBERS,
     TABLE_MEMBERS,
     TOTAL_MEMBERS,
 )
@@ -161,11 +162,54 @@ def is_named_result(members: Members) -> bool:
     return bool(rows) and all(type(value) in scalars for value in others)
 
 
+def frame_rows(value: Any) -> int | None:
+    """Return the number of rows of a data frame that lists its values by column; `None` if it is something else."""
+    schema, data = (value.get(name) for name in ("schema", "data")) if isinstance(value, dict) else (None, None)
+    if not isinstance(schema, dict) or not isinstance(data, dict):
+        return None
+    fields, columns = schema.get("fields"), data.get("values")
+    if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
+        return None
+    lengths = {length(column) if isinstance(column, list) else -1 for column in columns}
+    return 0 if not columns else lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
+
+
+def holds_frames(value: dict[str, Any]) -> bool:
+    """Return True if an object has a list of data frames, which may be empty."""
+    frames = value.get("frames")
+    return isinstance(frames, list) and (not frames or frame_rows(frames[0]) is not None)
+
+
+def are_named_results(values: list[dict[str, Any]]) -> bool:
+    """Return True if objects are results by name: two or more, or lists of data frames."""
+    if len(values) == 1 or all(map(holds_frames, values)):
+        return bool(values) and holds_frames(values[0])
+    return all(is_named_result(normalize_members(one)) for one in values)
+
+
+def is_multiline(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value
+
+
 def is_wrapper_of_tables(members: Members) -> bool:
     """Return True if an object holds nothing but tables or result sets."""
     return any(isinstance(members.get(name), list) for name in _TABLE_LISTS) and (
         members.keys() <= WRAPPER_MEMBERS | _TABLE_LISTS
     )
+
+
+def holds_lists(value: Any) -> bool:
+    """Return True if an object holds nothing but two or more lists of objects, not all of them empty."""
+    lists = [one for one in value.values() if isinstance(one, list)] if isinstance(value, dict) else []
+    full = [one for one in lists if one]
+    return 1 < len(lists) == len(value) and bool(full) and all(isinstance(one[0], dict) for one in full)
+
+
+def holds_list(name: str, value: Any) -> bool:
+    """Return True if an object under a name that usually surrounds the records holds a list of objects."""
+    if not isinstance(value, dict) or name in METADATA_MEMBERS or name in SUMMARY_MEMBERS:
+        return False
+    return any(isinstance(one, list) and one and isinstance(one[0], dict) for one in value.values())
 
 
 def grouped_lists(values: list[Any]) -> tuple[str, int] | None:

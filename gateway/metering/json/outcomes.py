@@ -31,6 +31,7 @@ from gateway.metering.vocabulary.members import (
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
     head_noun,
+    is_done_by,
     is_fetching_tool,
     is_named_after_tool,
     is_writing_tool,
@@ -223,8 +224,18 @@ class ObjectOutcome(ObjectMembers):
         return UNKNOWN_COUNT
 
     def _confirms_write(self) -> bool:
-        """Return True if a message states how much was written."""
-        return self.count_message().method == "affected_rows_text"
+        """Return True if a message states how much was written, or its first paragraph does."""
+        if self.count_message().method == "affected_rows_text":
+            return True
+        message = self._members.get("message")
+        first, _, rest = message.partition("\n\n") if isinstance(message, str) else ("", "", "")
+        return bool(rest) and self._parts.count_text(first, MAX_WRAPPERS).method == "affected_rows_text"
+
+    def _reports_verb(self) -> bool:
+        """Return True if a flat object says only that what the tool's verb names was done, and to what."""
+        own = (name for name in self._members if name not in ENVELOPE_MEMBERS)
+        is_done = self._arguments.returns_rows is None and is_done_by(state_of(self._members), self._arguments.tool)
+        return is_done and is_flat(self._members) and all(map(self._is_repeated, own))
 
     def _lists_errors(self) -> bool:
         """Return True if the errors in an object are what the tool lists."""

@@ -52,7 +52,7 @@ class ShapeCounter:
         self._count_text = count_text
         self._count_blocks = count_blocks
         self._counts: dict[tuple[int, int], Count] = {}
-        self._text_counts: dict[tuple[int, int], Count] = {}
+        self._text_counts: dict[tuple[int, int], tuple[str, Count]] = {}
 
     def count(self, value: Any, depth: int = 0) -> Count:
         """Count the records in `value`, inside `depth` wrappers."""
@@ -70,8 +70,8 @@ class ShapeCounter:
         """Count the records in a string of the value, once for all that ask."""
         key = (id(text), depth)
         if key not in self._text_counts:
-            self._text_counts[key] = self._count_text(text, depth)
-        return self._text_counts[key]
+            self._text_counts[key] = text, self._count_text(text, depth)  # the text stays, so its id is not reused
+        return self._text_counts[key][1]
 
     def _counted(self, records: int) -> Count:
         return counted(records, self.method)
@@ -113,8 +113,8 @@ class ShapeCounter:
             return self._count_blocks(values, depth + 1) if total == len(values) else UNKNOWN_COUNT
         if (columns := self._count_described_columns(values)) is not None:
             return columns
-        if total == len(values) and _frame_rows(values[0]) is not None:
-            return counted(sum(_frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
+        if total == len(values) and objects.frame_rows(values[0]) is not None:
+            return counted(sum(objects.frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
         if total == 1:
             return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
@@ -210,18 +210,6 @@ def _is_list_of_result_sets(values: list[Any]) -> bool:
         return False
     rows = [row for one in values for row in one[:1]]
     return bool(rows) and all(isinstance(row, dict) and "value" not in map(normalize_name, row) for row in rows)
-
-
-def _frame_rows(value: Any) -> int | None:
-    """Return the number of rows of a data frame that lists its values by column; `None` if it is something else."""
-    schema, data = (value.get(name) for name in ("schema", "data")) if isinstance(value, dict) else (None, None)
-    if not isinstance(schema, dict) or not isinstance(data, dict):
-        return None
-    fields, columns = schema.get("fields"), data.get("values")
-    if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
-        return None
-    lengths = {length(column) if isinstance(column, list) else -1 for column in columns}
-    return 0 if not columns else lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
 
 
 def _holds_rows(value: dict[str, Any]) -> bool:

@@ -3,7 +3,8 @@
 The name of an argument or the words of a tool's name tell the language. Without them it is told by the text, if it is
 unmistakable; the server may then read it differently, so its tables are not exhaustive.
 
-`PromQL`, `LogQL`, `SPARQL`, `Gremlin` and `GraphQL` have no tables. They are known so that they are not taken for SQL.
+`PromQL`, `LogQL`, `SPARQL`, `Gremlin` and `GraphQL` have no tables. They are known so that they are not taken for SQL;
+a mutation of GraphQL is also a write.
 """
 
 from __future__ import annotations
@@ -154,7 +155,8 @@ _DESCRIPTIONS = {  # in the order in which a text is compared with them
     ),
     Language.GREMLIN: _Description(text=r"g\.(?:V|E|addV|addE)\("),
     Language.GRAPHQL: _Description(
-        text=r"(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"
+        read=programs.read_graphql,
+        text=r"(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)",
     ),
 }
 _WORDS = {language.value: language for language in Language} | {

@@ -1,4 +1,4 @@
-"""Flux, AQL, DAX and the shell of MongoDB: the tables that a program names, by patterns.
+"""Flux, AQL, DAX, the shell of MongoDB and GraphQL: the tables that a program names, by patterns.
 
 Programs can call functions that read anything, so their tables are never exhaustive: patterns are enough.
 """
@@ -117,3 +117,15 @@ def _names(pattern: re.Pattern[str], text: str) -> list[str]:
 
 
 read_flux, read_aql, read_shell, read_dax = (partial(read, program=one) for one in (FLUX, AQL, SHELL, DAX))
+
+
+_MUTATION = _pattern(r"(?:[\s,]|#[^\n]*+\n)*mutation\b")
+_READ_BESIDE = _pattern(r"\b(?:query|subscription|returning)\b")
+"""An operation of another kind, a query in the result of a mutation, or rows that were written."""
+
+
+def read_graphql(text: str) -> QueryAnalysis | None:
+    """Read a document of GraphQL, which names no tables; one of mutations alone returns no rows."""
+    is_write = _MUTATION.match(text) is not None
+    returns_rows = None if is_write and _READ_BESIDE.search(text) else not is_write
+    return QueryAnalysis((), (), (), returns_rows=returns_rows, is_exhaustive=False)

@@ -14,7 +14,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITE_VERBS = word_set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch push move edit store register unset commit replace "
-    "complete archive restore undo cancel close assign schedule"
+    "complete archive restore undo cancel close assign schedule mark"
 )
 _SURE_WRITE_VERBS = word_set(
     "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
@@ -110,6 +110,16 @@ def is_sure_write(tool: str) -> bool:
         return True
     is_write = not _SURE_WRITE_VERBS.isdisjoint(acting[:2] + acting[-1:])
     return is_write and _READ_VERBS.isdisjoint(words) and _RECORDS_OF_WRITES.isdisjoint(words)
+
+
+@lru_cache(maxsize=1_024)
+def is_done_by(state: str, tool: str) -> bool:
+    """Return True if a state is the participle of the tool's verb: `cancelled` of `cancel_search`."""
+    stem = state.removesuffix("ed")
+    if stem == state:
+        return False
+    words = [word for word in _words_in_order(tool)[:3] if len(word) > 2 and word not in _READ_VERBS | _FETCH_VERBS]
+    return any(stem in (word, word + word[-1], word.removesuffix("e")) for word in words)
 
 
 @lru_cache(maxsize=1_024)

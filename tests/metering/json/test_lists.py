@@ -173,6 +173,8 @@ def test_a_list_that_describes_columns_is_no_result_of_a_query() -> None:
 def test_a_result_by_the_name_that_the_call_gives_is_no_entry_of_a_map() -> None:
     frame = {"schema": {"fields": [{"name": "a"}]}, "data": {"values": [[1, 2, 3]]}}
     assert records(structured({"results": {"A": {"status": 200, "frames": [frame]}}}), "explore", refId="A") == 3
+    two = {"results": {"A": {"frames": [frame]}, "B": {"frames": [frame, frame]}}}
+    assert records(structured(two), "explore", queries=[{"refId": "A"}, {"refId": "B"}]) == 9
 
 
 def test_a_number_of_other_things_is_no_witness() -> None:
@@ -184,3 +186,24 @@ def test_a_list_of_values_is_counted_if_its_length_is_stated_and_is_never_one_re
     log = {"entries": ["a", "b", "c"], "unit": None, "path": "/srv/a.log", "lines_count": 3}
     assert records(structured(log), "read_log", log_path="/srv/a.log") == 3
     assert records(structured({**log, "lines_count": 9}), "read_log", log_path="/srv/a.log") is None
+
+
+def test_lists_by_name_in_the_only_member_with_lists_add_up() -> None:
+    board = {"columns": {"moored": BOATS, "sailing": BOATS[:1], "docked": []}, "stats": {"total": 99, "open": 3}}
+    assert records(structured(board), "get_boat_board") == 3
+    assert records(structured(board), "describe_boats") is None
+    assert records(structured({**board, "owner": "Idun", "port": "Bergen"}), "get_boat_board") is None
+
+
+def test_a_list_with_the_name_of_a_property_counts_if_it_is_all_and_its_length_is_stated() -> None:
+    links = [{"url": "https://a.example", "clicks": 4}, {"url": "https://b.example", "clicks": 2}]
+    assert records(structured({"total_items": 2, "links": links}), "get_click_details") == 2
+    assert records(structured({"total_items": 2, "links": [{"rel": "self", "href": "a"}] * 2}), "get_clicks") is None
+    assert records(structured({"total_items": 2, "links": links, "boat": {"name": "a"}}), "get_click_details") is None
+
+
+def test_a_list_beside_several_maps_of_numbers_is_in_doubt() -> None:
+    overview = {"ports": {"Bergen": 7, "Oslo": 2}, "kinds": {"sloop": 5, "yawl": 4}, "largest_boats": BOATS}
+    assert records(structured(overview), "fleet_map") is None
+    assert records(structured(overview), "list_boats") == 2
+    assert records(structured({"by_port": {"Bergen": 7}, "largest_boats": BOATS}), "fleet_map") == 2

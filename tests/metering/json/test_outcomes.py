@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -82,3 +83,35 @@ def test_an_object_that_holds_only_an_id_or_objects_is_in_doubt() -> None:
 def test_null_is_an_empty_list_for_a_listing_tool() -> None:
     assert records(texts("null"), "get-boats") == 0
     assert records(texts("null"), "get_boat") is None
+
+
+def test_a_state_that_is_the_participle_of_the_verb_acknowledges_it() -> None:
+    assert records(structured({"status": "cancelled", "job_id": "J7"}), "cancel_search", job_id="J7") == 0
+    assert records(structured({"status": "paused", "boat": "Idun"}), "pause_run", boat="Idun") == 0
+    assert records(structured({"status": "cancelled", "berth": 4}), "cancel_search", boat="Idun") is None
+    assert records(structured({"status": "queried", "count": 4}), "query_boats", port="Bergen") is None
+    assert records(structured({"status": "executed"}), "execute_sql", sql="SELECT a, b FROM boats") is None
+
+
+def test_the_first_paragraph_of_a_message_may_confirm_a_write() -> None:
+    written = {
+        "status": "planned",
+        "boats": BOATS,
+        "message": "Boats have been successfully added.\n\n| id | name |\n|---|---|\n| 1 | a |",
+    }
+    assert records(structured(written), "moor_boats") == 0
+    assert records(structured(written), "list_boats") == 2
+
+
+def test_the_entity_that_a_tool_has_marked_is_no_record() -> None:
+    marked = {"status": "boat_marked_moored", "boat": {"id": 7, "name": "Idun"}}
+    assert records(structured(marked), "mark_boat_moored", boat_id="7") == 0
+    assert records(structured({"marks": BOATS}), "get_marks") == 2
+
+
+def test_the_echo_of_a_mutation_is_no_record() -> None:
+    echo = {"data": {"addBoat": {"id": "5", "name": "Idun"}}}
+    assert (
+        records(texts(json.dumps(echo)), "query_graphql", query='mutation { addBoat(name: "Idun") { id name } }') == 0
+    )
+    assert records(texts(json.dumps({"data": {"boats": BOATS}})), "query_graphql", query="{ boats { id name } }") == 2

@@ -90,3 +90,22 @@ def test_tables_of_dax(text: str, read: tuple[str, ...]) -> None:
     found = programs.read_dax(text)
     assert found is not None
     assert (found.read, found.is_exhaustive) == (read, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "returns_rows"),
+    [
+        ("{ boats { id } }", True),
+        ("query Q { boats { id } }", True),
+        ('mutation { addBoat(name: "a") { id } }', False),
+        ("# adds one\nmutation Add($n: String!) { addBoat(name: $n) { id } }", False),
+        ("mutation { addBoat { query { boats { id } } } }", None),
+        ("mutation A { addBoat { id } } query Q { boats { id } }", None),
+        ("mutation { insert_boats(objects: []) { returning { id } } }", None),
+        ('{ boats(name: "} mutation") { id } }', True),
+    ],
+)
+def test_a_document_of_mutations_alone_returns_no_rows(text: str, returns_rows: bool | None) -> None:
+    found = programs.read_graphql(text)
+    assert found is not None
+    assert (found.named, found.returns_rows, found.is_exhaustive) == ((), returns_rows, False)
