@@ -42,7 +42,10 @@ from gateway.metering.vocabulary.arguments import (
     WRITTEN_ARGUMENTS,
 )
 from gateway.metering.vocabulary.names import normalize_name
-from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
+from gateway.metering.vocabulary.tools import is_writing_tool, performed_tool, tool_words
+
+MAX_OPERATION = 40
+"""Characters of the operation that a call asks a tool for."""
 
 _TEXTS = SCALARS | {str}
 _WRITE_WORD = re.compile(r"(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b")
@@ -238,7 +241,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         read.update(one.read)
         written.update(one.written)
     return ParsedArguments(
-        tool=tool,
+        tool=_performed_tool(tool, declared.values),
         tables_read=tuple(sorted(read)),
         tables_written=tuple(sorted(written)),
         tables_named=names.named,
@@ -260,6 +263,13 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         ids=limits.ids(arguments),
         path_ids=limits.path_ids(arguments),
     )
+
+
+def _performed_tool(tool: str, values: Mapping[str, str]) -> str:
+    """Return the tool's name with the operation that the arguments ask for."""
+    if OPERATION_ARGUMENTS.isdisjoint(values):
+        return tool
+    return performed_tool(tool, values[min(OPERATION_ARGUMENTS & values.keys())][:MAX_OPERATION])
 
 
 def _returns_rows(analyses: list[QueryAnalysis | None]) -> bool | None:

@@ -40,6 +40,9 @@ _ENVELOPE_SIGNS = word_set(
 )
 """Members that only a list of records has beside it."""
 
+_LOGS = ("log", "logs")
+"""Members with lines of text that are records, whatever single values are beside them."""
+
 
 class ObjectShape(ObjectLists):
     """One object, with the lists, objects and texts among its members."""
@@ -260,6 +263,9 @@ class ObjectShape(ObjectLists):
         if len(scalars) == len(custom):
             custom += [name for name, value in self._members.items() if objects.holds_list(name, value)]
         custom = [name for name in custom if name not in scalars and self._members[name] not in ([], {}, "")]
+        logs = [name for name in custom if name in _LOGS and objects.is_multiline(self._members[name])]
+        if len(logs) == 1 and is_named_after_tool(logs[0], self._arguments.tool) and "id" not in self._members:
+            scalars, custom = [], [one for one in custom if one in logs or not isinstance(self._members[one], str)]
         if len(custom) != 1 or (scalars and "id" in self._members) or custom[0] in ("preview", "sample"):
             return None
         inner = self._members[custom[0]]

@@ -42,6 +42,8 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
         )
     if arguments.returns_rows and arguments.has_one_column and (values := single_value.count(text)) is not None:
         return counted(values, "scalar_text", (), (Sign.SCALAR,))
+    if (revisions := program_output.count_revisions(lines)) is not None:
+        return counted(revisions, "lines_text")
     around = outline(hide_code(lines) if "```" in text else lines, arguments.strings)
     if around.states_none:
         return counted(0, "no_records_text", (), (Sign.MESSAGE,))

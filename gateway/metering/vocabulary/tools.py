@@ -68,6 +68,8 @@ _SINGULARS_IN_S = word_set(
     "diagnostics options analytics synopsis basis axis bus canvas radius focus contents"
 )
 """Last words of a tool's name that end in `s` without being a plural."""
+_MANAGING_WORDS = word_set("manage manager management admin crud")
+"""Words of tools that read and write, as an argument says."""
 _OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
 
 
@@ -75,6 +77,12 @@ _OVERWRITE_VERBS = word_set("update insert delete write set append remove drop r
 def is_overwriting_tool(tool: str) -> bool:
     """Return True if the tool's name says that it changes existing data, so that its result only echoes the change."""
     return is_writing_tool(tool) and not tool_words(tool).isdisjoint(_OVERWRITE_VERBS)
+
+
+@lru_cache(maxsize=1_024)
+def performed_tool(tool: str, operation: str) -> str:
+    """Return the name of what a call of a tool such as `manage_boats` does: `list_manage_boats` for `list`."""
+    return tool if _MANAGING_WORDS.isdisjoint(tool_words(tool)) else f"{operation}_{tool}"
 
 
 @lru_cache(maxsize=1_024)

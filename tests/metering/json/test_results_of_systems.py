@@ -363,3 +363,20 @@ def test_the_only_entry_of_a_map_does_not_become_a_list_beside_other_members() -
 
 def test_an_empty_list_of_columns_has_no_types() -> None:
     assert records(structured({"a": [1, 2], "b": [3, 4], "c": 1, "columns": []})) is None
+
+
+def test_a_tool_that_manages_things_does_what_its_operation_says() -> None:
+    boats = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    assert records(texts("# Boat Created\n\nName: Idun"), "manage_boats", operation="create") == 0
+    assert records(structured({"boats": boats}), "manage_boats", action="delete") == 0
+    assert records(structured({"boats": boats}), "manage_boats", action="list") == 2
+    assert records(structured({"boats": boats}), "boats", action="create_view") == 2
+
+
+def test_the_log_that_a_tool_returns_counts_beside_single_values() -> None:
+    log = "\n".join(["-" * 72, "r2 | ada | 2026-01-02 | 1 line", "", "Paint, sand", "-" * 72])
+    log += "\n".join(["", "r1 | ada | 2026-01-01 | 1 line", "", "Hull, keel", "-" * 72, ""])
+    assert records(structured({"log": log, "error": "", "branch": "^/", "revision": 2}), "svn_log") == 2
+    assert records(structured({"log": log, "id": 7, "name": "nightly"}), "build_log") is None
+    assert records(structured({"log": log, "name": "nightly"}), "run_tests") is None
+    assert records(texts(log), "svn_log") == 2

@@ -38,6 +38,13 @@ def count(lines: list[str], reads_commits: bool) -> int | None:
     return None
 
 
+def count_revisions(lines: list[str]) -> int | None:
+    """Count the entries of `svn log`, between rules that other formats take for those of a table."""
+    if not any(_REVISION.match(line[:MAX_MATCHED]) for line in lines[:2]):
+        return None
+    return sum(_REVISION.match(line[:MAX_MATCHED]) is not None for line in lines)
+
+
 def _count_long_entries(lines: list[str]) -> int | None:
     entries = lines[1:] if lines[0].startswith("total ") else lines
     if not entries or not all(_LONG_ENTRY.match(line[:MAX_MATCHED]) for line in entries):
@@ -56,8 +63,6 @@ def _count_tree(lines: list[str]) -> int | None:
 
 
 def _count_commits(lines: list[str]) -> int | None:
-    if any(_REVISION.match(line[:MAX_MATCHED]) for line in lines[:2]):
-        return sum(_REVISION.match(line[:MAX_MATCHED]) is not None for line in lines)
     if not _COMMIT.match(lines[0]):
         return None
     commits = [line for line in lines if _COMMIT.match(line)]
