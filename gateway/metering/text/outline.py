@@ -48,6 +48,8 @@ _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]"
 _VALUE = re.compile(r"[\s*_`\"']*([^\n]*?)[\s*_`\"']*\Z")
 _PAGE = re.compile(rf"\W{{0,8}}(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d{{1,9}}(?:\W|\Z)")
 _MORE = re.compile(rf"\W{{0,8}}(?:and\s|\+)?\d[\d,.]{{0,12}}\s(?:\w{{1,20}}\s)?(?:{spaced(phrases.MORE)})(?!\w)")
+_TALLY = re.compile(r"\W{0,4}[^\W\d][\w ]{0,40}:\W{0,4}(?:[^\W\d][\w ]{0,40}: \d{1,9}(?:, |\Z)){2,20}\Z")
+"""Numbers of records by a property: `By status: open: 3, done: 8`."""
 _SENTENCE = re.compile(
     r"[\s>*_(\"'\u2014-]{0,8}[^\W\d_][^|\t]{10,}?[.!?\u2026\u3002\uff01\uff1f][)*_\"'`]{0,4}\Z|"
     r"([*_])(?![*_\s])[^*_|\t]{8,}\1\Z"
@@ -147,7 +149,8 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
     if not 0 < len(block) <= MAX_REMARK_LINES or not any(line.strip() for line in beside):
         return False
     fields = block[1:] if MARKDOWN_HEADING.match(block[0]) else block
-    if fields and all(_is_bookkeeping(line, arguments) for line in fields):
+    others = [line for line in fields if not _is_bookkeeping(line, arguments)]
+    if len(others) < min(2, len(fields)) and all(map(states_alone, others)):
         labels = {label(line) for line in fields}
         is_shared = any(label(line) in labels - {None} and not states_alone(line) for line in beside if ":" in line)
         return len(labels) == len(fields) and not is_shared
@@ -170,7 +173,7 @@ def _is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
     if line[:1] in (" ", "\t"):
         return False
     text = phrases.fold(line[:MAX_PREFIX])
-    if _PAGE.match(text) or _MORE.match(text):
+    if _PAGE.match(text) or _MORE.match(text) or _TALLY.match(text):
         return True
     match = _LABEL.match(line[:MAX_PREFIX])
     if match is None:
@@ -207,11 +210,8 @@ def _begins(lines: list[str], at: int) -> bool:
     if not line.endswith(_COLONS):
         return False
     rest = [other for other in lines[at + 1 :] if other.strip()]
-    return (
-        bool(rest)
-        and indentation(rest[0]) > 0
-        and any(not indentation(other) and other.rstrip().endswith(_COLONS) for other in rest)
-    )
+    is_nested = bool(rest) and indentation(rest[0]) > 0
+    return is_nested and any(not indentation(other) and other.rstrip().endswith(_COLONS) for other in rest)
 
 
 def _without_footers(lines: list[str], statements: list[Stated], arguments: frozenset[str]) -> list[str]:

@@ -129,3 +129,11 @@ def test_values_names_and_elements_are_told_from_what_describes_them(text: str, 
 def test_the_elements_within_one_entity_are_no_records() -> None:
     text = "<issue><id>7</id><title>Door</title><comments><comment>a</comment><comment>b</comment></comments></issue>"
     assert records(texts(text), "get_issue", id="7") == 1
+
+
+def test_tallies_and_a_statement_beside_fields_about_the_result_are_remarks() -> None:
+    boats = ((1, "open"), (2, "done"), (3, "open"))
+    rows = "\n".join(f"B-{number} | Idun, {number} | {state} | low\n  Seen by {number}." for number, state in boats)
+    heading = "# Boats\n**Filter:** `x = 1`\nFound 4 boats\n\n**By Status:** open: 2, done: 1\n\n"
+    assert records(texts(heading + rows), "search_boats", filter="x = 1") == 3
+    assert records(texts("Bergen: 4, Oslo: 3"), "boats_by_port") is None
