@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import ParsedArguments
+from gateway.metering.confidence import Sign
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import line_formats, python_repr
 from gateway.metering.text.embedded import (
@@ -27,7 +28,7 @@ from gateway.metering.text.embedded import (
 from gateway.metering.text.lines import EDGE
 from gateway.metering.text.statements import messages
 from gateway.metering.vocabulary.names import word_set
-from gateway.metering.vocabulary.tools import is_listing_tool, is_writing_tool, tool_words
+from gateway.metering.vocabulary.tools import head_noun, is_fetching_tool, is_listing_tool, is_writing_tool, tool_words
 
 MAX_TEXT_CHARACTERS = 2_000_000
 """Characters; a longer text is unknown."""
@@ -55,6 +56,7 @@ _ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts 
 """Words of tools that list errors."""
 _ITEM_LINE = re.compile(r"^[^\S\n]{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
+_ENTITY_HEADING = re.compile(r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )")
 
 
 def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
@@ -91,7 +93,17 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
+    if found is None and _is_fetched_entity(text, arguments):
+        return Count(1, "fields_text", CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.ENTITY))
     return found or UNKNOWN_COUNT
+
+
+def _is_fetched_entity(text: str, arguments: ParsedArguments) -> bool:
+    """Return True if the heading begins with the id of the entity that the tool fetches: `# A-1: Fix the door`."""
+    heading = _ENTITY_HEADING.match(text)
+    if heading is None or heading.group(1) not in arguments.ids or not _DIGIT.search(heading.group(1)):
+        return False
+    return is_fetching_tool(arguments.tool) and bool(head_noun(arguments.tool))
 
 
 def _is_one_word(text: str, arguments: ParsedArguments) -> bool:

@@ -137,3 +137,12 @@ def test_tallies_and_a_statement_beside_fields_about_the_result_are_remarks() ->
     heading = "# Boats\n**Filter:** `x = 1`\nFound 4 boats\n\n**By Status:** open: 2, done: 1\n\n"
     assert records(texts(heading + rows), "search_boats", filter="x = 1") == 3
     assert records(texts("Bergen: 4, Oslo: 3"), "boats_by_port") is None
+
+
+def test_a_text_whose_heading_begins_with_the_id_of_the_entity_is_that_entity() -> None:
+    text = "# B-2: Idun\n\nSloop | moored | low\nOwner: Ada\nBuilt 1990 | Painted 2001\n\nNotes:\nSeen in the port.\n"
+    assert records(texts(text), "get_boat", boatKey="B-2") == 1
+    assert records(texts(text), "manage_boat", operation="get", boatKey="B-2") == 1
+    assert records(texts(text), "get_boat", boatKey="B-3") is None
+    assert records(texts(text), "get_boat_history", boatKey="B-2") is None
+    assert records(texts(text), "moor_boat", boatKey="B-2") is None
