@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -190,7 +191,7 @@ class _Contents:
                 self._add_data(name)
             else:
                 self._unknown.append((name, is_beside_known))
-            if not is_record and not is_map and type(inner) is int and _states_a_count(name):
+            if not is_record and not is_map and _is_count(name, inner):
                 self.stated_numbers.add(str(inner))
             self._add(inner, is_record=is_map)
 
@@ -235,7 +236,10 @@ def _is_map(value: dict[str, Any]) -> bool:
     return len(value) >= _MIN_MAP and len(kinds) == 1 and not kinds & {str, bool, type(None)}
 
 
-def _states_a_count(name: str) -> bool:
+def _is_count(name: str, value: Any) -> bool:
+    """Return True for a number of records. A large limit or total is more often an amount."""
+    if type(value) is not int or value > _SHORT_NUMBER:
+        return False
     is_count = normalize_name(name) in _COUNT_MEMBERS and normalize_name(name) not in _SIZES
     return is_count or not _COUNT_WORDS.isdisjoint(tool_words(name))
 
@@ -267,7 +271,10 @@ def _parse(text: str) -> list[Any] | None:
     except (ValueError, RecursionError):
         pass
     try:
-        value = ast.literal_eval(text) if len(text) <= _MAX_LITERAL else None
+        with warnings.catch_warnings():
+            # Texts such as `1and` are warned about, and are not literals anyway.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            value = ast.literal_eval(text) if len(text) <= _MAX_LITERAL else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     return [value] if isinstance(value, dict | list | tuple | set) else None

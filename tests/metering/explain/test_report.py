@@ -21,8 +21,8 @@ from tests.metering.corpus_cases import CORPORA, read_lines
 from tests.metering.support import structured, texts, wire
 
 SALT = b"0123456789abcdef"
-STATING = ("row", "record", "limit", "total", "count", "of ", "showing", "lines", "page")
-"""Parts of words beside a number that states how many there are, or may be on a page."""
+STATING = ("row", "record", "limit", "total", "count", "of ", "showing", "lines")
+"""Parts of words beside a number that states a count."""
 
 
 def recorded(result: dict[str, Any], tool: str = "run_query", **arguments: Any) -> RecordedCall:
