@@ -97,8 +97,8 @@ class Terminal:
         os.write(self.controller, key)
         # A command that cannot write would not end; a terminal without a command fails to be read (EIO).
         with suppress(OSError):
-            while shown := os.read(self.controller, 65536):
-                self.seen += shown.decode(errors="replace")
+            while select.select([self.controller], [], [], 60)[0]:
+                self.seen += os.read(self.controller, 65536).decode(errors="replace")
         return self.process.wait(30)
 
     def close(self) -> None:

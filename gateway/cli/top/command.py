@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Annotated, Any, NamedTuple
 
@@ -74,9 +73,6 @@ async def _watch(stores: Stores, wanted: _Wanted) -> None:
                 found, fault = await _fetch(stores, wanted), ""
             except CliError as error:
                 fault = f"not updated: {error}"
-            # On Python 3.11, a Redis command that completes in the same moment swallows the cancellation by Ctrl-C.
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError
 
 
 async def _fetch(stores: Stores, wanted: _Wanted) -> dict[str, Any]:

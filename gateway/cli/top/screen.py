@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import termios
 import tty
@@ -35,16 +36,19 @@ class Frame(NamedTuple):
 class Screen:
     """The alternate screen of a terminal; what was there before comes back at the end."""
 
-    def __init__(self, live: Live, quit_pressed: asyncio.Event) -> None:
+    def __init__(self, live: Live, quit_pressed: asyncio.Event, interrupted: asyncio.Event) -> None:
         self._live = live
         self._quit = quit_pressed
+        self._interrupted = interrupted
 
     def show(self, frame: Frame) -> None:
         """Draw a frame; lines below the end of the terminal are not drawn."""
         self._live.update(_layout(frame, self._live.console.width), refresh=True)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait. Return True as soon as `q` is pressed."""
+        """Wait. Return True as soon as `q` is pressed; raise `KeyboardInterrupt` after Ctrl-C."""
+        if self._interrupted.is_set():
+            raise KeyboardInterrupt
         try:
             await asyncio.wait_for(self._quit.wait(), seconds)
         except TimeoutError:
@@ -55,12 +59,38 @@ class Screen:
 @asynccontextmanager
 async def full_screen() -> AsyncIterator[Screen]:
     """Use the whole terminal."""
-    quit_pressed = asyncio.Event()
+    quit_pressed, interrupted = asyncio.Event(), asyncio.Event()
     with (
         Live(console=Console(highlight=False), screen=True, auto_refresh=False, vertical_overflow="crop") as live,
         _keys(quit_pressed),
+        _cancelled_by_interrupt(interrupted),
     ):
-        yield Screen(live, quit_pressed)
+        yield Screen(live, quit_pressed, interrupted)
+
+
+@contextmanager
+def _cancelled_by_interrupt(interrupted: asyncio.Event) -> Iterator[None]:
+    """Cancel the task at Ctrl-C, set the event, and raise `KeyboardInterrupt`.
+
+    The event is needed because on Python 3.11 a Redis command that completes in the same moment swallows the
+    cancellation.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        interrupted.set()
+        if task is not None:
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 @contextmanager
