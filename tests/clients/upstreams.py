@@ -97,9 +97,10 @@ _WEATHER = Action(
 _LONG = "Long running operation completed. Duration: 0.2 seconds, Steps: 2."
 _OPERATION = Action(
     "walk",
-    {"result": _LONG, "steps": [1]},
+    {"result": "Long running operation completed. Duration: 1 seconds, Steps: 2.", "steps": [1]},
     name="trigger-long-running-operation",
-    args={"duration": 0.2, "steps": 2},
+    # Long enough that the first step and the result do not arrive together on a busy machine.
+    args={"duration": 1, "steps": 2},
     metered=(("trigger-long-running-operation", [], None),),
 )
 _RESUMED = Action(
