@@ -18,8 +18,8 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import structure
 from gateway.metering.json.object_members import MAX_WRAPPERS
-from gateway.metering.json.sampled_structure import MAX_WHOLE
 from gateway.metering.json.shapes import ShapeCounter
+from gateway.metering.json.structure import MAX_WHOLE
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.repeated_arguments import repeats_arguments
 from gateway.metering.several_texts import add_up, are_names, count_entries, count_objects, is_repeated, one_each

@@ -16,7 +16,7 @@ from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_argume
 from gateway.metering.arguments import MAX_ARGUMENT_STRINGS
 from gateway.metering.arguments.declared_tables import MAX_TABLE_ARGUMENTS
 from gateway.metering.arguments.strings import MAX_ARGUMENT_CHARACTERS
-from gateway.metering.json import single_pass_structure
+from gateway.metering.json import structure
 from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.rules.expressions import MAX_STEPS
 from gateway.metering.rules.parsing import parse_rules
@@ -95,7 +95,7 @@ def test_content_blocks_beyond_the_bound_are_unknown() -> None:
 
 
 def test_objects_beyond_the_bound_are_unknown() -> None:
-    limit = single_pass_structure.MAX_OBJECTS
+    limit = structure.MAX_OBJECTS
     assert records({"structuredContent": {"items": [{}] * (limit - 2)}}) == limit - 2
     assert records({"structuredContent": {"items": [{}] * (limit + 1)}}) is None
 

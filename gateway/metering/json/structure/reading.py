@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.json import sampled_structure, single_pass_structure
 from gateway.metering.json.partial_values import PartialList, length
-from gateway.metering.json.sampled_structure import MAX_WHOLE, decode
+from gateway.metering.json.structure import sampled, single_pass
+from gateway.metering.json.structure.sampled import MAX_WHOLE, decode
 
 MAX_SAMPLED_BYTES = 192 * 1024
 """Bytes of a value that is sampled; a larger one is read in a single pass."""
@@ -35,9 +35,9 @@ def read(data: bytes | msgspec.Raw | str) -> Any:
     """
     if len(memoryview(data) if isinstance(data, msgspec.Raw) else data) > MAX_SAMPLED_BYTES:
         large = data if isinstance(data, str) else bytes(data)
-        return _add_first_elements(single_pass_structure.read(large), large)
+        return _add_first_elements(single_pass.read(large), large)
     encoded = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    return decode(encoded) if len(encoded) <= MAX_WHOLE else sampled_structure.read(encoded)
+    return decode(encoded) if len(encoded) <= MAX_WHOLE else sampled.read(encoded)
 
 
 def _add_first_elements(structure: Any, data: bytes | str) -> Any:
