@@ -40,12 +40,8 @@ WRAPPER_AND_ROW_MEMBERS = WRAPPER_MEMBERS.union(ROW_MEMBERS)
 
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
 ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
-_GROUP_LABELS = frozenset(("stream", "labels", "group"))
-_GROUPED = ("buckets", "lines")
-"""Lists that only groups have, whatever labels the groups have."""
-_ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits"))
+ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits"))
 """Names under which no record has a list."""
-_GROUP_LISTS = (*ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
 
 
 def normalize_members(value: dict[str, Any]) -> Members:
@@ -65,16 +61,6 @@ def is_content_block(value: Any) -> bool:
     if value.get("type") == "text":
         return isinstance(value.get("text"), str)
     return value.get("type") == "resource" and isinstance(value.get("resource"), dict)
-
-
-def is_result_set(members: Members) -> bool:
-    """Return True if an object is a set of rows, as opposed to a row with a list in it."""
-    lists = [name for name in _GROUP_LISTS if isinstance(members.get(name), list)]
-    if not lists:
-        return isinstance(members.get("hits"), dict) and members.keys() <= WRAPPER_MEMBERS | {"hits", "shards"}
-    others = members.keys() - WRAPPER_MEMBERS - _GROUP_LABELS - set(lists)
-    is_group = len(lists) == 1 and lists[0] in _GROUPED and not any(isinstance(members[one], list) for one in others)
-    return "columns" in members or not others or is_group
 
 
 def count_buckets(aggregations: Any) -> int:
@@ -158,7 +144,7 @@ def is_named_result(members: Members) -> bool:
     """Return True if an object is one of several results by name: a list or text of rows, and what describes it."""
     rows = [name for name in ROW_MEMBERS if isinstance(members.get(name), list | str) and members[name] != ""]
     others = [value for name, value in members.items() if name not in WRAPPER_AND_ROW_MEMBERS]
-    scalars = (int, float, bool, str) if any(name in _ONLY_RESULTS for name in rows) else (int, float, bool)
+    scalars = (int, float, bool, str) if any(name in ONLY_RESULTS for name in rows) else (int, float, bool)
     return bool(rows) and all(type(value) in scalars for value in others)
 
 
@@ -210,18 +196,6 @@ def holds_list(name: str, value: Any) -> bool:
     if not isinstance(value, dict) or name in METADATA_MEMBERS or name in SUMMARY_MEMBERS:
         return False
     return any(isinstance(one, list) and one and isinstance(one[0], dict) for one in value.values())
-
-
-def grouped_lists(values: list[Any]) -> tuple[str, int] | None:
-    """Return the name and the length of all lists in a list of groups; `None` if they do not have one list each."""
-    total, names = 0, set()
-    for one in values:
-        lists = [name for name, inner in one.items() if isinstance(inner, list)] if isinstance(one, dict) else []
-        if len(lists) != 1:
-            return None
-        total += length(one[lists[0]])
-        names.add(lists[0])
-    return (names.pop(), total) if len(names) == 1 else None
 
 
 def is_entity(members: Members) -> bool:

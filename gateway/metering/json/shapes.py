@@ -14,7 +14,7 @@ from typing import Any
 from gateway.metering.announcements import announced_number
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import maps, objects, outcomes
+from gateway.metering.json import groups, maps, objects, outcomes
 from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.json.object_shapes import ObjectShape
 from gateway.metering.json.partial_values import UNREAD, PartialList, length
@@ -115,9 +115,11 @@ class ShapeCounter:
             return columns
         if total == len(values) and objects.frame_rows(values[0]) is not None:
             return counted(sum(objects.frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
+        if (inner := groups.count(values, self.arguments, self.method)) is not None:
+            return inner
         if total == 1:
             return self._count_only_object(values[0], depth)
-        if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
+        if all(groups.is_result_set(objects.normalize_members(one)) for one in sample):
             return self._count_result_sets(values, depth)
         if len({_holds_rows(one) for one in sample}) > 1:
             return UNKNOWN_COUNT
@@ -148,7 +150,7 @@ class ShapeCounter:
             return self._counted(0)
         if shape.is_message() and (message := shape.count_message()).kind:
             return message
-        if objects.is_result_set(members):
+        if groups.is_result_set(members):
             return self._count_result_sets([value], depth)
         if (rows := maps.count_columns(value)) is not None:
             return self._counted(rows)

@@ -205,6 +205,20 @@ def is_named_after_tool(member: str, tool: str) -> bool:
     return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known - _LIST_VERBS)
 
 
+@lru_cache(maxsize=4_096)
+def is_returned_by(member: str, tool: str) -> bool:
+    """Return True if a result's member (normalized) has the name of the only things that the tool lists.
+
+    It has for `tables` and `list_tables`; not for `roles` and `list_users_with_roles` or `list_users_and_roles`.
+    """
+    words = _words_in_order(tool)
+    words = words[: next((at for at, word in enumerate(words) if at and word in _PREPOSITIONS), len(words))]
+    while words and words[-1] in _LIST_VERBS | _FETCH_VERBS:
+        words.pop()
+    is_plural = is_plural_tool("_".join(words)) and "and" not in words
+    return is_plural and any(member == "".join(words[at:]) for at in range(len(words)))
+
+
 def is_listed_thing(member: str) -> bool:
     """Return True if a result's member (normalized) has the name of things that tools list."""
     return member in _LISTED_THINGS

@@ -1,0 +1,147 @@
+"""Counts the records in a list of groups: objects that only surround the lists of records in them.
+
+- Result sets, and pages that state a number of their records: `[{"hits": [{…}, {…}], "nbHits": 57}]`.
+- Results of several requests, each with the values of its request: `[{"url": "…", "data": [1, 2]}]`.
+- Groups of what the tool lists: `[{"schema": "sales", "tables": [{…}, {…}]}]` of `list_tables`.
+
+An object with an id is a record, whatever lists it has.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any
+
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.confidence import Sign
+from gateway.metering.json import witnesses
+from gateway.metering.json.objects import (
+    ONLY_RESULTS,
+    ROW_LISTS,
+    WRAPPER_MEMBERS,
+    Members,
+    normalize_members,
+)
+from gateway.metering.json.partial_values import length
+from gateway.metering.json.witnesses import Meaning
+from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted, join_path
+from gateway.metering.table_names import MAX_TABLE_NAME
+from gateway.metering.vocabulary.members import ROW_MEMBERS
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import is_returned_by
+
+_LABELS = frozenset(("stream", "labels", "group"))
+_ONLY_GROUPS = ("buckets", "lines")
+"""Lists that only groups have, whatever labels the groups have."""
+_LISTS = (*ROW_LISTS, *_ONLY_GROUPS, "matches", "entries", "logs", "events")
+MAX_GROUPS = 200
+"""Groups whose records are added up."""
+_MAX_LABELS = 2
+"""Members, except the usual ones of results, with which an object only labels a group."""
+_IDS = frozenset(("id", "key", "uuid", "uid", "guid"))
+_IDENTITY = _IDS | {"name", "title"}
+
+
+def is_result_set(members: Members) -> bool:
+    """Return True if an object is a set of rows, as opposed to a row with a list in it."""
+    lists = [name for name in _LISTS if isinstance(members.get(name), list)]
+    if not lists:
+        return isinstance(members.get("hits"), dict) and members.keys() <= WRAPPER_MEMBERS | {"hits", "shards"}
+    others = members.keys() - WRAPPER_MEMBERS - _LABELS - set(lists)
+    if (
+        "columns" in members
+        or not others
+        or (len(lists) == 1 and lists[0] in ONLY_RESULTS and _is_page(members, lists[0]))
+    ):
+        return True
+    return len(lists) == 1 and lists[0] in _ONLY_GROUPS and not any(isinstance(members[one], list) for one in others)
+
+
+def _is_page(members: Members, name: str) -> bool:
+    """Return True if an object states how many records it has, and describes itself by numbers and nothing else."""
+    others = [value for other, value in members.items() if other != name and other not in WRAPPER_MEMBERS]
+    is_plain = _IDENTITY.isdisjoint(members) and all(type(value) in (int, float, bool) for value in others)
+    return is_plain and any(one.meaning >= Meaning.TOTAL for one in witnesses.find(members, name))
+
+
+def grouped_lists(values: list[Any]) -> tuple[str, int] | None:
+    """Return the name and the length of all lists in a list of groups; `None` if they do not have one list each."""
+    total, names = 0, set()
+    for one in values:
+        lists = [name for name, inner in one.items() if isinstance(inner, list)] if isinstance(one, dict) else []
+        if len(lists) != 1:
+            return None
+        total += length(one[lists[0]])
+        names.add(lists[0])
+    return (names.pop(), total) if len(names) == 1 else None
+
+
+def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count | None:
+    """Count the records in the results of several requests, or in groups of what the tool lists.
+
+    `None` if the objects in the list are records themselves.
+    """
+    lists = [name for name, inner in values[0].items() if isinstance(inner, list)]
+    if len(lists) != 1 or arguments.returns_rows is not None:
+        return None
+    name = normalize_name(lists[0])
+    is_named = is_returned_by(name, arguments.tool)
+    if not (is_named or arguments.gives_objects) or not _IDS.isdisjoint(normalize_members(values[0])):
+        return None
+    groups = [normalize_members(one) for one in values[:MAX_GROUPS] if isinstance(one, dict)]
+    if any(type(one) is float for one in _firsts(groups, name)):
+        return None  # vectors
+    if not (is_named or _are_requested(groups, name, arguments)):
+        return None
+    if is_named and (kind := _levels(groups, name)) is not _Levels.GROUPS:
+        return None if kind is _Levels.TREE else UNKNOWN_COUNT
+    found = grouped_lists(values) if length(values) == len(values) == len(groups) else None
+    if found is None:
+        return UNKNOWN_COUNT
+    signs = (Sign.NAMED_LIST if is_named else Sign.COMMON_LIST, Sign.GROUPS)
+    return counted(found[1], method, (), signs).at(join_path("*", join_path(lists[0], "")))
+
+
+def _firsts(groups: list[Members], name: str) -> list[Any]:
+    """Return the first elements of the lists under `name`."""
+    return [one for group in groups if isinstance(inner := group.get(name), list) for one in inner[:1]]
+
+
+def _are_requested(groups: list[Members], name: str, arguments: ParsedArguments) -> bool:
+    """Return True if each object is the result of a request of its own, and is about nothing else."""
+    is_result = name.endswith(tuple(ONLY_RESULTS))
+    repeated = set()
+    for group in groups:
+        others = [value for other, value in group.items() if other != name and other not in WRAPPER_MEMBERS]
+        texts = [one for one in others if not isinstance(one, int | float | None)]
+        echoes = [one for one in texts if isinstance(one, str) and one in arguments.strings]
+        if not _IDENTITY.isdisjoint(group) or any(map(_is_content, texts)):
+            return False
+        if not (echoes and name in ROW_MEMBERS) and (texts or not is_result):
+            return False
+        repeated.add(tuple(sorted(echoes)))
+    return len(repeated) == len(groups) or repeated == {()}
+
+
+def _is_content(value: Any) -> bool:
+    """Return True if a value is more than a word that tells how a request was made, or an address."""
+    return not isinstance(value, str) or " " in value or len(value) > MAX_TABLE_NAME
+
+
+class _Levels(Enum):
+    """The relation of the objects of a list to those in their lists."""
+
+    GROUPS = auto()
+    TREE = auto()
+    UNDECIDED = auto()
+
+
+def _levels(groups: list[Members], name: str) -> _Levels:
+    """Return the relation of objects to those in their lists under `name`."""
+    outer = groups[0].keys() - WRAPPER_MEMBERS - {name}
+    inner = _firsts(groups, name)
+    kinds = [set(map(normalize_name, one)) for one in inner if isinstance(one, dict)]
+    if len(outer) > _MAX_LABELS or any(name in kind for kind in kinds):
+        return _Levels.TREE
+    may_be_alike = not inner or any(outer <= kind for kind in kinds)
+    return _Levels.UNDECIDED if outer and may_be_alike else _Levels.GROUPS
