@@ -37,7 +37,7 @@ _LISTS = (*ROW_LISTS, *_ONLY_GROUPS, "matches", "entries", "logs", "events")
 MAX_GROUPS = 200
 """Groups whose records are added up."""
 _MAX_LABELS = 2
-"""Members, except the usual ones of results, with which an object only labels a group."""
+"""Members, except truth values and the usual ones of results, with which an object only labels a group."""
 _IDS = frozenset(("id", "key", "uuid", "uid", "guid"))
 _IDENTITY = _IDS | {"name", "title"}
 
@@ -141,7 +141,8 @@ def _levels(groups: list[Members], name: str) -> _Levels:
     outer = groups[0].keys() - WRAPPER_MEMBERS - {name}
     inner = _firsts(groups, name)
     kinds = [set(map(normalize_name, one)) for one in inner if isinstance(one, dict)]
-    if len(outer) > _MAX_LABELS or any(name in kind for kind in kinds):
+    labels = [one for one in outer if type(groups[0][one]) is not bool]
+    if len(labels) > _MAX_LABELS or any(name in kind for kind in kinds):
         return _Levels.TREE
     may_be_alike = not inner or any(outer <= kind for kind in kinds)
     return _Levels.UNDECIDED if outer and may_be_alike else _Levels.GROUPS

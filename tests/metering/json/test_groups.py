@@ -82,7 +82,7 @@ def test_values_of_the_same_argument_do_not_tell_results_of_requests() -> None:
         ("list_boats", [{"port": "Brno", "boats": BOATS}, {"port": "Graz", "boats": BOATS[:1]}], 3),
         ("list_boats", [{"port": "Brno", "boats": ["a", "b"]}], 2),
         ("list_boats", [{"boats": BOATS}], 2),
-        ("boats-list", [{"name": "Brno", "is_open": True, "boats": BOATS}], 2),
+        ("boats-list", [{"name": "Brno", "is_open": True, "has_more_boats": False, "boats": BOATS}], 2),
         ("list_house_boats", [{"house_boats": BOATS}, {"house_boats": []}], 2),
         ("search_boats_by_port", [{"port": "Brno", "boats": []}, {"port": "Graz", "boats": BOATS}], 2),
     ],
