@@ -2,7 +2,7 @@
 
 `structure` reads a value; `partial_values` stand for what was skipped. `shapes` counts the records in a value and
 `object_shapes` those in an object: `object_members` tells what its members are, `object_lists` counts its lists,
-`groups` adds up lists in lists, and `witnesses` compares the count with the numbers that it states. `objects` and `maps`
-classify objects by their members. Imported by `metering.result_count`, `metering.explain`, `metering.rules` and
+`groups` adds up lists in lists, and `witnesses` compares the count with the numbers that it states. `objects` and
+`maps` classify objects by their members. Imported by `metering.result_count`, `metering.explain`, `metering.rules` and
 `metering.text`; imports `metering.arguments` and `metering.vocabulary`. Begin with `structure`, then `shapes`.
 """
