@@ -38,6 +38,7 @@ def are_names(texts: list[str]) -> bool:
     )
 
 
+_SENTENCE = re.compile(r"(?:[^\W\d][\w'-]{0,30},? ){4}[^\n]{0,600}[.!]\s{0,8}\Z")
 _LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
 
 
@@ -73,6 +74,7 @@ def count_objects(texts: list[str]) -> Count:
 
 def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
     """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
+    counts = _without_remarks(counts, texts)
     if any(one.kind is CountKind.FAILED for one in counts):
         is_failure = all(one.kind in (CountKind.FAILED, CountKind.NONE) for one in counts)
         return FAILURE if is_failure else UNKNOWN_COUNT
@@ -95,6 +97,25 @@ def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
     if len(counts) - len(remarks) == 1:
         return next(one for one in counts if one.kind > CountKind.NONE)
     return UNKNOWN_COUNT
+
+
+def _without_remarks(counts: list[Count], texts: list[str]) -> list[Count]:
+    """Return the counts with none for a text that only tells about the data in the other."""
+    data = [one.records for one in counts if one.kind is CountKind.COUNTED and one.method == "json_text"]
+    if len(data) != 1 or data[0] is None:
+        return counts
+    return [
+        UNKNOWN_COUNT if _is_about(data[0], text, found) else found for found, text in zip(counts, texts, strict=True)
+    ]
+
+
+def _is_about(records: int, text: str, found: Count) -> bool:
+    """Return True if a counted text is a sentence, or a few fields of which one states the number `records`."""
+    lines = split_lines(text.strip()) or () if len(text) <= MAX_REMARK else ()
+    if found.method == "lines_text" and found.records == 1:
+        return len(lines) == 1 and _SENTENCE.search(text) is not None
+    is_short = found.method == "fields_text" and len(lines) <= MAX_REMARK_LINES
+    return is_short and found.kind is CountKind.OBJECT and verdict(list(map(stated, lines)), records) is Verdict.AGREES
 
 
 def _add(lists: list[Count]) -> Count:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
-from gateway.metering.queries import cypher, esql, influxql, kql, ppl, programs, soql, spl
+from gateway.metering.queries import cypher, dql, esql, influxql, kql, ppl, programs, soql, spl
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
 
@@ -27,6 +27,7 @@ class Language(StrEnum):
     ESQL = "esql"
     SPL = "spl"
     PPL = "ppl"
+    DQL = "dql"
     INFLUXQL = "influxql"
     NRQL = "nrql"
     GAQL = "gaql"
@@ -93,6 +94,13 @@ _DESCRIPTIONS = {  # in the order in which a text is compared with them
         r"join|lookup|eventstats|table)\s",
         start="source=_ ",
         where="| where ",
+    ),
+    Language.DQL: _Description(
+        read=dql.read,
+        text=r"fetch\s+[\w.]+\s*(?:,\s*\w+\s*:[^|]{1,300})?\|\s*(?:filter|search|fields|fields(?:add|keep|remove|rename)|"
+        r"summarize|sort|limit|dedup|parse|expand|maketimeseries)\s",
+        start="fetch _ ",
+        where="| filter ",
     ),
     Language.SPL: _Description(
         read=spl.read,

@@ -56,7 +56,11 @@ _ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts 
 """Words of tools that list errors."""
 _ITEM_LINE = re.compile(r"^[^\S\n]{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
-_ENTITY_HEADING = re.compile(r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )")
+_STATISTIC = re.compile(r"[-*\u2022]\s[*_`]{0,3}[A-Za-z][^\n:]{0,60}:[\s*_`]{0,4}\d[^\n|]{0,120}\Z")
+"""A line such as `- Scanned bytes: 4,021`."""
+_ENTITY_HEADING = re.compile(
+    r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )|\W{0,4}[A-Z][\w ]{0,30}: ?[`*]{0,2}([\w.-]{1,60})[`*]{0,2}\n"
+)
 
 
 def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
@@ -99,9 +103,10 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
 
 
 def _is_fetched_entity(text: str, arguments: ParsedArguments) -> bool:
-    """Return True if the heading begins with the id of the entity that the tool fetches: `# A-1: Fix the door`."""
+    """Return True if the first line has the id of the entity that the tool fetches: `# A-1: Fix the door`, `ID: 17`."""
     heading = _ENTITY_HEADING.match(text)
-    if heading is None or heading.group(1) not in arguments.ids or not _DIGIT.search(heading.group(1)):
+    entity = "" if heading is None else heading.group(heading.lastindex or 0)
+    if entity not in arguments.ids or not _DIGIT.search(entity):
         return False
     return is_fetching_tool(arguments.tool) and bool(head_noun(arguments.tool))
 
@@ -128,11 +133,9 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         return message
     is_listing = is_listing_tool(arguments.tool)
     is_empty = messages.is_empty_list(text, is_listing) or (is_listing and _is_one_of(text, "none", "empty", "null"))
-    return (
-        messages.NO_RECORDS
-        if is_empty or ((is_listing or "query" in tool_words(arguments.tool)) and _states_none_below(text))
-        else None
-    )
+    is_query = bool(arguments.returns_rows) or "query" in tool_words(arguments.tool)
+    is_none = is_empty or ((is_listing or is_query) and _states_none_below(text))
+    return messages.NO_RECORDS if is_none else None
 
 
 def _is_one_of(text: str, *words: str) -> bool:
@@ -154,13 +157,15 @@ def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
 
 
 def _states_none_below(text: str) -> bool:
-    """Return True if a paragraph states that nothing was found, and only advice follows it."""
+    """Return True if a paragraph states that nothing was found, with statistics above it and only advice below."""
     if len(text) > MAX_REPORT or (text[0] != "#" and "\n\n" not in text):
         return False
     if text[0] != "#":
         text = "\n\n" + text
     paragraphs = [one.strip() for one in text.split("\n\n")[1:] if one.strip()]
     for at, paragraph in enumerate(paragraphs[:MAX_PARAGRAPHS]):
+        if paragraph.startswith(("-", "|", "*")) and all(map(_STATISTIC.match, paragraph.split("\n"))):
+            continue
         if paragraph.startswith(("-", "|")):
             return False
         if messages.is_no_records(paragraph.lstrip("# ")):
