@@ -291,3 +291,39 @@ def test_a_statement_or_a_write_is_judged_by_its_arguments(
 ) -> None:
     parse_sql(arguments)
     assert tables_judged(tool, arguments) == judged
+
+
+UUID = "5f0c2c1e-8f0e-4a57-9a59-0f3e5d1f7c11"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "tables"),
+    [
+        ("query_dataset", {"dataset_id": UUID, "dax_query": "EVALUATE Boats"}, ("boats",)),
+        ("run", {"dataset": "harbour", "sql": "SELECT id FROM boats"}, ("boats",)),
+        ("run", {"dataset": "harbour", "sql": "SELECT 1"}, ("harbour",)),
+        ("get_rows", {"dataset": "harbour"}, ("harbour",)),
+        ("describe_table", {"catalog": "lake", "schema": "harbour", "table": "boats"}, ("lake.harbour.boats",)),
+        ("describe_table", {"catalog": "lake", "schema": "harbour", "table": "a.b.boats"}, ("a.b.boats",)),
+        ("describe_table", {"catalog": "lake", "table": "boats"}, ("boats",)),
+        ("query", {"model": "harbour", "view": "boats", "fields": ["boats.id"]}, ("boats",)),
+        ("query", {"model": "harbour", "explore": "boats", "measures": ["count"]}, ("boats",)),
+        ("list_fields", {"model_name": "harbour", "explore_name": "boats"}, ("boats",)),
+        ("render", {"model": "harbour", "view": "front"}, ()),
+        ("get_page", {"view": "full", "fields": ["title"]}, ()),
+        ("query", {"query": "SELECT Id, Name FROM Boat STARTPOSITION 4 MAXRESULTS 3"}, ("boat",)),
+    ],
+)
+def test_tables_of_a_query_and_of_what_is_around_them(tool: str, arguments: Any, tables: tuple[str, ...]) -> None:
+    assert parse_arguments(tool, arguments).tables_read == tables
+
+
+def test_a_dataset_and_a_model_around_the_tables_may_hold_others() -> None:
+    arguments = {"dataset": "harbour", "sql": "SELECT id FROM boats"}
+    assert parse_arguments("run", arguments).tables_named == ("boats", "harbour")
+    assert tables_in_arguments("query", {"model": "harbour", "view": "boats", "fields": ["crew.name"]}) is None
+
+
+def test_the_address_of_a_page_is_no_data_file() -> None:
+    assert parse_arguments("fetch", {"url": "https://a.example/boats.json"}).files == ()
+    assert parse_arguments("read", {"path": "/srv/boats.json"}).files == ("boats.json",)

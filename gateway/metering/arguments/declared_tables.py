@@ -11,13 +11,16 @@ from gateway.metering.arguments.joined_tables import JoinedTables
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.vocabulary.arguments import (
     ARGUMENTS_BY_TOOL_WORDS,
+    CATALOG_ARGUMENTS,
     DATA_ARGUMENTS,
     DATABASE_ARGUMENTS,
     DATASET_ARGUMENTS,
     DOCUMENT_WORDS,
     EXPANDING_ARGUMENTS,
+    EXPLORE_ARGUMENTS,
     FIELD_ARGUMENTS,
     INDEX_ARGUMENTS,
+    MEASURE_ARGUMENTS,
     MODEL_ARGUMENTS,
     NOT_OBJECT_TYPES,
     OBJECT_ARGUMENTS,
@@ -28,6 +31,7 @@ from gateway.metering.vocabulary.arguments import (
     RANGE_ARGUMENTS,
     RECORD_WORDS,
     SCHEMA_ARGUMENTS,
+    SELECTED_EXPLORE_ARGUMENTS,
     SHEET_ARGUMENTS,
     SOURCE_ARGUMENTS,
     STORAGE_ARGUMENTS,
@@ -69,7 +73,10 @@ def _containers(tool: str, names: Set[str]) -> frozenset[str]:
         return frozenset(("name",))
     if "datasourcename" in names and is_writing_tool(tool) and not DATA_ARGUMENTS.isdisjoint(names):
         return frozenset(("datasourcename",))
-    return MODEL_ARGUMENTS if not RECORD_WORDS.isdisjoint(words) else frozenset()
+    if MODEL_ARGUMENTS.isdisjoint(names):
+        return frozenset()
+    explores = EXPLORE_ARGUMENTS if MEASURE_ARGUMENTS.isdisjoint(names) else SELECTED_EXPLORE_ARGUMENTS
+    return explores if RECORD_WORDS.isdisjoint(words) else explores | MODEL_ARGUMENTS
 
 
 class DeclaredTables:
@@ -83,12 +90,15 @@ class DeclaredTables:
         self.tables: set[str] = set()
         self.written: set[str] = set()
         self.possible: set[str] = set()
+        self.datasets: set[str] = set()
+        """Those of `tables` that hold the tables of a query, if there is one."""
         self.is_complete = True
         self._names = 0
         self.values = dict(strings)
         names = self.values.keys()
         schemas = [self.values[name] for name in SCHEMA_ARGUMENTS if name in names and self.values[name]]
-        self._schema = schemas[0] if schemas else ""
+        catalogs = [self.values[name] for name in CATALOG_ARGUMENTS if name in names and self.values[name]]
+        self._schema = ".".join(catalogs[:1] + schemas[:1]) if schemas else ""
         self._writes = is_writing_tool(tool) or (
             not OPERATION_ARGUMENTS.isdisjoint(names)
             and any(name in OPERATION_ARGUMENTS and value.lower() in WRITE_OPERATIONS for name, value in strings)
@@ -115,6 +125,8 @@ class DeclaredTables:
             self._has_table and name in EXPANDING_ARGUMENTS and value
         ):
             self.is_complete = False  # a field of another object, or a relation
+        if name in SELECTED_EXPLORE_ARGUMENTS and name in self._table_arguments:
+            self.is_complete = False  # the model joins other tables
         if name in INDEX_ARGUMENTS and self._has_other:
             self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
         elif name in SHEET_ARGUMENTS:
@@ -130,6 +142,7 @@ class DeclaredTables:
                 self._add(name, part)
         elif name in DATASET_ARGUMENTS and not self._has_table and not self._is_listing:
             self._add(name, value)
+            self.datasets.update({normalize_table(value.strip())} & self.tables)
         elif name in RANGE_ARGUMENTS and (sheet := self._sheet(value)):
             self._add("sheet", sheet)
 
@@ -153,6 +166,11 @@ class DeclaredTables:
         is_target = self._writes or (self._publishes and name in TOPIC_ARGUMENTS)
         if (is_target and name not in SOURCE_ARGUMENTS) or name in WRITTEN_ARGUMENTS:
             self.written.add(table)
+
+    def take_datasets_for_schemas(self) -> None:
+        """Take the datasets for the schemas or models of the tables in the call's query."""
+        self.possible |= self.datasets
+        self.tables -= self.datasets
 
     def add_joined(self, joined: JoinedTables) -> None:
         """Add the tables that arguments bring in beside another."""

@@ -105,6 +105,8 @@ class _TableNames:
         self.known = [one for one in self.analyses if one is not None]
         table_arguments = hints.table_arguments if hints is not None else frozenset[str]()
         self.declared = DeclaredTables(tool, self.others, table_arguments)
+        if any(one.named for one in self.known):
+            self.declared.take_datasets_for_schemas()
         self._may_extend = statements.may_extend
         self._tool = tool
         self._has_table = bool(self.named)
@@ -279,10 +281,13 @@ def _returns_rows(analyses: list[QueryAnalysis | None]) -> bool | None:
     return values.pop() if len(values) == 1 else None
 
 
+_WEB = ("http://", "https://")
+"""Beginnings of the addresses of pages, which are no files of the server."""
 _DATA_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".tab", ".psv")
 
 
 def _files(strings: list[tuple[str, str]]) -> Iterator[str]:
     for name, value in strings:
-        if name in FILE_ARGUMENTS and value[-10:].lower().endswith(_DATA_FILES):
+        is_data = name in FILE_ARGUMENTS and not value.startswith(_WEB)
+        if is_data and value[-10:].lower().endswith(_DATA_FILES):
             yield value[-MAX_TABLE_NAME:].replace("\\", "/").rpartition("/")[2].lower()

@@ -31,6 +31,7 @@ class Language(StrEnum):
     INFLUXQL = "influxql"
     NRQL = "nrql"
     GAQL = "gaql"
+    QBQL = "qbql"
     SURREALQL = "surrealql"
     FLUX = "flux"
     AQL = "aql"
@@ -150,6 +151,7 @@ _DESCRIPTIONS = {  # in the order in which a text is compared with them
     ),
     Language.NRQL: _Description(read=influxql.read_nrql, unlike_sql=r"\b(?:since|facet|timeseries|during)\b"),
     Language.GAQL: _Description(read=influxql.read_nrql),
+    Language.QBQL: _Description(read=influxql.read_nrql, unlike_sql=r"\b(?:startposition|maxresults)\s+\d"),
     Language.SURREALQL: _Description(read=influxql.read_surrealql, unlike_sql=r"\bgroup\s+all\b|\bselect\s+value\s"),
     Language.LOGQL: _Description(
         products=("loki",), text=r"(?:\w+\s*(?:by\s*\([^)]{0,200}\)\s*)?\(\s*){0,3}\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"`]"

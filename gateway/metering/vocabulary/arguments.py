@@ -100,6 +100,10 @@ VECTOR_WORDS = word_set("record records vector vectors embedding embeddings")
 
 MODEL_ARGUMENTS = word_set("model modelname")
 """Arguments with a model of a business application, such as `res.partner`."""
+EXPLORE_ARGUMENTS = word_set("explore explorename")
+"""Arguments with the table of a semantic model, beside the model."""
+SELECTED_EXPLORE_ARGUMENTS = EXPLORE_ARGUMENTS | {"view", "cube"}
+"""Arguments with such a table, beside the model and the fields that a query selects."""
 RECORD_WORDS = word_set("record records odoo fields")
 DATA_ARGUMENTS = word_set("data rows records event events points")
 """With rows to write, a data source is a table; otherwise it is a connection."""
@@ -143,6 +147,8 @@ STAGE_ARGUMENTS = {"$unionwith": "collection", "$out": "targettable", "$merge": 
 SOURCE_STAGES = frozenset(parent for parent, _ in MEMBER_ARGUMENTS if parent[0] == "$") | STAGE_ARGUMENTS.keys()
 """Stages that name a collection; members of other operators are fields."""
 
+CATALOG_ARGUMENTS = ("catalog", "catalogname")
+"""Arguments with the catalog of a schema."""
 SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema", "dataset", "datasetid", "datasetname")
 SQL_ARGUMENTS = word_set(
     "sql query statement sqlquery querysql sqltext sqlstatement stmt q queries statements command script "
@@ -158,6 +164,8 @@ LANGUAGE_ARGUMENTS = word_set("language querylanguage querytype lang querylang s
 """Arguments that may name the language of a query."""
 FIELD_ARGUMENTS = word_set("fields columns attributes properties")
 """Arguments with a list of fields to return."""
+MEASURE_ARGUMENTS = FIELD_ARGUMENTS | word_set("dimensions measures metrics")
+"""Arguments with the fields of a semantic model."""
 SELECTING_ARGUMENTS = FIELD_ARGUMENTS | word_set("select")
 """Arguments with fields, in which PostgREST embeds other tables: `id, orders(total)`."""
 ENTITY_PATH_ARGUMENTS = word_set("select $select orderby $orderby apply $apply compute $compute groupby")
