@@ -383,3 +383,28 @@ def test_a_data_frame_with_an_index_name_has_two_header_lines() -> None:
 def test_a_data_file_is_the_table_of_a_text() -> None:
     answer = metered(texts("a,b\n1,x\n2,y"), "read_file", path="/srv/Data/Stocks.csv")
     assert answer == MeteringResult(("stocks.csv",), 2, "csv_text")
+
+
+STATISTICS = "## Query results\n\n- **Scanned rows:** 4,021\n- **Scanned bytes:** 0.2 GB (limit: 500 GB)\n\n"
+
+
+def test_a_statement_of_no_records_beside_statistics_counts() -> None:
+    text = STATISTICS + "**Results**: (0 records) in 3 ms\n\n> The results are shown below. Do not draw them."
+    assert records(texts(text), "run", sql="SELECT id FROM boats") == 0
+    assert records(texts(text), "query", q="boats") == 0
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["**Results**: (0 records)\n\n- Ida\n- Ada", "**Errors**: none\n\n| id |\n|----|\n| 1 |", "- Name: a\n- City: b"],
+)
+def test_statistics_beside_data_do_not_hide_it(rest: str) -> None:
+    assert records(texts(STATISTICS + rest), "run", sql="SELECT id FROM boats") != 0
+
+
+@pytest.mark.parametrize("first", ["Boat ID: b17", "**ID:** `b17`", "# b17: Ida"])
+def test_the_fields_of_the_entity_with_the_id_of_the_call_are_one_record(first: str) -> None:
+    text = f"{first}\nBuilt: 1998\nFields:\n- Name: Ida\n- Note: a text of\nseveral lines\n\nand paragraphs"
+    assert records(texts(text), "get_boat", boat_id="b17") == 1
+    assert records(texts(text), "get_boat", boat_id="b18") is None
+    assert records(texts(text), "get_boat_history", boat_id="b17") != 1
