@@ -10,11 +10,18 @@ import re
 from typing import Any
 
 from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.vocabulary.members import COUNT_MEMBERS, PAGE_MEMBERS, RETURNED_COUNT_MEMBERS, TOTAL_MEMBERS
+from gateway.metering.vocabulary.names import normalize_name, word_set
 
 _DATA_NAME = re.compile(
     r"(?!\d+\.\s)[^\s]*[/\\@][^\s]*\Z|\d[\w:.+-]*\Z|[A-Z]{1,3}\d{1,7}\Z|[\w-]+\.(?:csv|json|xlsx?|parquet|txt|db)\Z"
 )
 _ROW_NUMBER_OR_DATE = re.compile(r"\d[\d:T. +Z-]*\Z")
+
+_NUMBERS_OF_RESULTS = (
+    COUNT_MEMBERS | RETURNED_COUNT_MEMBERS | TOTAL_MEMBERS | PAGE_MEMBERS | word_set("took time duration elapsed limit")
+)
+"""Members with numbers that are no terms."""
 
 
 def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
@@ -31,6 +38,21 @@ def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
     if (rows := count_columns(value)) is not None:
         return rows
     return sum(_count_entries(one) or 0 for one in series)
+
+
+def count_groups(value: dict[str, Any]) -> int | None:
+    """Count the groups in numbers by term, or in several such maps by name; `None` if `value` is something else."""
+    maps = list(value.values()) if holds_only_objects(value) else [value]
+    if not value or not all(map(_is_tally, maps)):
+        return None
+    return sum(map(len, maps))
+
+
+def _is_tally(value: dict[str, Any]) -> bool:
+    """Return True if an object has numbers by term, and none that describe the result."""
+    is_numbers = all(type(number) is int and number >= 0 for number in value.values())
+    is_numbers = is_numbers and not any(name.lower() == "id" or name.endswith(("_id", "Id")) for name in value)
+    return is_numbers and _NUMBERS_OF_RESULTS.isdisjoint(map(normalize_name, value))
 
 
 def count_columns(value: dict[str, Any]) -> int | None:

@@ -268,7 +268,9 @@ class ObjectMembers:
         if not describes_records(name):
             return True
         is_alone = name == "links" or name not in NEVER_RECORDS
-        return is_alone and isinstance(first, dict) and "rel" not in first and self._is_wrapper(name)
+        is_object = isinstance(first, dict) and "rel" not in first
+        is_name = isinstance(first, str) and is_listed_thing(name) and is_listing_tool(self._arguments.tool)
+        return is_alone and (is_object or is_name) and self._is_wrapper(name)
 
     def _is_value(self, name: str) -> bool:
         """Return True if a member holds no records; a line of text may do so if the call asks for no list."""

@@ -24,6 +24,7 @@ from gateway.metering.vocabulary.members import (
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
+    counts_groups,
     has_read_verb,
     is_describing_tool,
     is_listing_tool,
@@ -96,6 +97,9 @@ class ObjectShape(ObjectLists):
         members, value = self._members, self._value
         if (whole := self._count_whole()) is not None:
             return whole
+        is_grouping = counts_groups(self._arguments.tool, reads_table=bool(self._arguments.tables_read))
+        if is_grouping and (groups := maps.count_groups(value)) is not None:
+            return self._counted(groups, Sign.MAP, Sign.GROUPS)
         if (rows := self._count_rows_member()) is not None:
             return rows
         if self.is_write_report() or (outcomes.is_written(members) and self._arguments.returns_rows is None):
@@ -262,7 +266,9 @@ class ObjectShape(ObjectLists):
         scalars = [name for name in custom if self._is_value(name)]
         if len(scalars) == len(custom):
             custom += [name for name, value in self._members.items() if objects.holds_list(name, value)]
-        custom = [name for name in custom if name not in scalars and self._members[name] not in ([], {}, "")]
+        custom = [
+            name for name in custom if name not in scalars and not objects.is_empty_or_page(name, self._members[name])
+        ]
         logs = [name for name in custom if name in _LOGS and objects.is_multiline(self._members[name])]
         if len(logs) == 1 and is_named_after_tool(logs[0], self._arguments.tool) and "id" not in self._members:
             scalars, custom = [], [one for one in custom if one in logs or not isinstance(self._members[one], str)]

@@ -191,6 +191,12 @@ def holds_lists(value: Any) -> bool:
     return 1 < len(lists) == len(value) and bool(full) and all(isinstance(one[0], dict) for one in full)
 
 
+def is_empty_or_page(name: str, value: Any) -> bool:
+    """Return True if a member holds nothing, or only describes the page of the records beside it."""
+    is_page = name in SUMMARY_MEMBERS and name.startswith("pag") and isinstance(value, dict) and is_flat(value)
+    return is_page or value in ([], {}, "")
+
+
 def holds_list(name: str, value: Any) -> bool:
     """Return True if an object under a name that usually surrounds the records holds a list of objects."""
     if not isinstance(value, dict) or name in METADATA_MEMBERS or name in SUMMARY_MEMBERS:

@@ -68,6 +68,7 @@ _SINGULARS_IN_S = word_set(
     "diagnostics options analytics synopsis basis axis bus canvas radius focus contents"
 )
 """Last words of a tool's name that end in `s` without being a plural."""
+_GROUPING_WORDS = word_set("facet facets histogram")
 _MANAGING_WORDS = word_set("manage manager management admin crud")
 """Words of tools that read and write, as an argument says."""
 _OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
@@ -217,6 +218,17 @@ def is_returned_by(member: str, tool: str) -> bool:
         words.pop()
     is_plural = is_plural_tool("_".join(words)) and "and" not in words
     return is_plural and any(member == "".join(words[at:]) for at in range(len(words)))
+
+
+@lru_cache(maxsize=1_024)
+def counts_groups(tool: str, *, reads_table: bool) -> bool:
+    """Return True if the tool returns numbers by the values of a field: `get_facets`, `count_orders_by_state`.
+
+    The terms that a tool without a table returns may be those of a contract.
+    """
+    words = tool_words(tool)
+    is_terms = reads_table and "terms" in words
+    return is_terms or not _GROUPING_WORDS.isdisjoint(words) or {"count", "by"} <= words
 
 
 def is_listed_thing(member: str) -> bool:

@@ -120,3 +120,45 @@ def test_groups_beyond_the_bound_are_unknown() -> None:
 def test_a_row_with_a_list_is_a_record_of_a_statement() -> None:
     sql = "SELECT port, json_agg(boat) AS boats FROM fleet GROUP BY port"
     assert records(structured({"rows": [{"port": "Brno", "boats": BOATS}]}), "list_boats", sql=sql) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "value", "expected"),
+    [
+        ("get_terms", {"index": "boats"}, {"oak": 7, "teak": 4, "error": 1}, 3),
+        ("get_terms", {"index": "boats"}, {"woods": {"oak": 7, "teak": 4}, "ports": {"Brno": 9}}, 3),
+        ("get_terms", {"index": "boats"}, {"woods": {"oak": 7}, "ports": {}}, 1),
+        ("facets", {"index": "boats"}, {"oak": 7, "teak": 4}, 2),
+        ("count_boats_by_port", {}, {"Brno": 7, "Graz": 4}, 2),
+    ],
+)
+def test_numbers_by_term_are_one_record_for_each_term(
+    tool: str, arguments: dict[str, Any], value: dict[str, Any], expected: int
+) -> None:
+    assert records(structured(value), tool, **arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "value"),
+    [
+        ("get_terms", {"net_days": 30, "discount": 2}),
+        ("get_boat_sizes", {"length": 12, "beam": 4}),
+        ("count_boats_by_port", {"total": 11, "limit": 50}),
+        ("count_boats_by_port", {"port_id": 5, "boats": 7}),
+        ("count_boats_by_port", {"total": 11, "Brno": 7, "Graz": 4}),
+    ],
+)
+def test_other_numbers_are_not_counted_as_groups(tool: str, value: dict[str, Any]) -> None:
+    assert records(structured(value), tool) not in (2, 3)
+
+
+def test_a_list_in_an_object_of_the_same_name_is_counted_beside_its_page() -> None:
+    page = {"boats": {"boats": BOATS}, "pagination": {"current_page": 1, "next_page": 2}}
+    assert records(structured(page), "get_boats") == 2
+    assert records(structured({**page, "ports": {"ports": BOATS[:1]}}), "get_boats") is None
+
+
+def test_names_whose_number_is_stated_are_counted_for_a_listing_tool() -> None:
+    schemas = {"catalog": "lake", "schemas": ["a", "b", "c"], "count": 3, "note": "give a schema to list its tables"}
+    assert records(structured(schemas), "list_tables", catalog="lake") == 3
+    assert records(structured({**schemas, "count": 9}), "list_tables", catalog="lake") is None
