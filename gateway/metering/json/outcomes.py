@@ -232,10 +232,14 @@ class ObjectOutcome(ObjectMembers):
         return bool(rest) and self._parts.count_text(first, MAX_WRAPPERS).method == "affected_rows_text"
 
     def _reports_verb(self) -> bool:
-        """Return True if a flat object says only that what the tool's verb names was done, and to what."""
-        own = (name for name in self._members if name not in ENVELOPE_MEMBERS)
-        is_done = self._arguments.returns_rows is None and is_done_by(state_of(self._members), self._arguments.tool)
-        return is_done and is_flat(self._members) and all(map(self._is_repeated, own))
+        """Return True if a flat object says only that something was done, and to what."""
+        members = self._members
+        own = (one for one, value in members.items() if one not in ENVELOPE_MEMBERS and type(value) is not bool)
+        is_done = is_done_by(state_of(members), self._arguments.tool) or (
+            self._is_success() and any(map(self._is_repeated, _WRITTEN & members.keys()))
+        )
+        is_done = is_done and self._arguments.returns_rows is None and is_flat(members)
+        return is_done and all(self._is_repeated(name) or members[name] is None for name in own)
 
     def _lists_errors(self) -> bool:
         """Return True if the errors in an object are what the tool lists."""

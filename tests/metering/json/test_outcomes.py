@@ -115,3 +115,10 @@ def test_the_echo_of_a_mutation_is_no_record() -> None:
         records(texts(json.dumps(echo)), "query_graphql", query='mutation { addBoat(name: "Idun") { id name } }') == 0
     )
     assert records(texts(json.dumps({"data": {"boats": BOATS}})), "query_graphql", query="{ boats { id name } }") == 2
+
+
+def test_an_object_that_names_what_was_created_reports_a_write() -> None:
+    done = {"success": True, "mode": "create", "created": "v2", "deleted": None, "signed": False}
+    assert records(structured(done), "boat_tag", mode="create", name="v2") == 0
+    assert records(structured({**done, "created": "2026-01-01"}), "boat_tag", mode="show", name="v2") is None
+    assert records(structured({**done, "tags": ["v1", "v2"]}), "boat_tag", mode="create", name="v2") is None
