@@ -95,6 +95,8 @@ def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count |
         return None
     if is_named and (kind := _levels(groups, name)) is not _Levels.GROUPS:
         return None if kind is _Levels.TREE else UNKNOWN_COUNT
+    if not is_named and all(type(one) is int for one in _firsts(groups, name)) and any(_firsts(groups, name)):
+        return UNKNOWN_COUNT  # values, or vectors
     found = grouped_lists(values) if length(values) == len(values) == len(groups) else None
     if found is None:
         return UNKNOWN_COUNT
@@ -113,7 +115,8 @@ def _are_requested(groups: list[Members], name: str, arguments: ParsedArguments)
     repeated = set()
     for group in groups:
         others = [value for other, value in group.items() if other != name and other not in WRAPPER_MEMBERS]
-        texts = [one for one in others if not isinstance(one, int | float | None)]
+        is_of_objects = all(isinstance(one, dict) for one in _firsts([group], name))
+        texts = [one for one in others if not (is_of_objects and isinstance(one, int | float | None))]
         echoes = [one for one in texts if isinstance(one, str) and one in arguments.strings]
         if not _IDENTITY.isdisjoint(group) or any(map(_is_content, texts)):
             return False
@@ -144,5 +147,6 @@ def _levels(groups: list[Members], name: str) -> _Levels:
     labels = [one for one in outer if type(groups[0][one]) is not bool]
     if len(labels) > _MAX_LABELS or any(name in kind for kind in kinds):
         return _Levels.TREE
-    may_be_alike = not inner or any(outer <= kind for kind in kinds)
+    is_named_place = len(labels) > 1 and not _IDENTITY.isdisjoint(labels)
+    may_be_alike = any(outer <= kind for kind in kinds) if kinds else is_named_place or not inner
     return _Levels.UNDECIDED if outer and may_be_alike else _Levels.GROUPS

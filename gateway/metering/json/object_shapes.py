@@ -97,8 +97,7 @@ class ObjectShape(ObjectLists):
         members, value = self._members, self._value
         if (whole := self._count_whole()) is not None:
             return whole
-        is_grouping = counts_groups(self._arguments.tool, reads_table=bool(self._arguments.tables_read))
-        if is_grouping and (groups := maps.count_groups(value)) is not None:
+        if self._is_grouping() and (groups := maps.count_groups(value)) is not None:
             return self._counted(groups, Sign.MAP, Sign.GROUPS)
         if (rows := self._count_rows_member()) is not None:
             return rows
@@ -116,9 +115,7 @@ class ObjectShape(ObjectLists):
         has_list = any(isinstance(one, list) for one in value.values())
         if total is not None and (not has_list or maps.is_map(value, self._arguments.strings)):
             return self._counted(total, Sign.MAP)
-        if (found := self._count_other_lists()) is not None:
-            return found
-        if (found := self._count_none() or self._count_lists_by_name()) is not None:
+        if (found := self._count_other_lists() or self._count_none() or self._count_lists_by_name()) is not None:
             return found
         if total is not None:
             return self._counted(total, Sign.MAP)
@@ -133,6 +130,9 @@ class ObjectShape(ObjectLists):
         if members.keys() <= WRAPPER_AND_ROW_MEMBERS:
             return wrapped if wrapped.kind else self._count_stated_list() or self.count_message()
         return self._count_without_list(wrapped)
+
+    def _is_grouping(self) -> bool:
+        return counts_groups(self._arguments.tool, reads_table=bool(self._arguments.tables_read))
 
     def _count_none(self) -> Count | None:
         """Return 0 records if an object without a list states that there are none, or its only list is empty."""
@@ -294,4 +294,7 @@ class ObjectShape(ObjectLists):
             return None
         if not maps.are_of_one_type(entries) or SURROUNDING_MEMBERS.issuperset(map(normalize_name, entries)):
             return None
-        return self._under(name, self._counted(len(entries), Sign.MAP)) if is_named_after_tool(name, tool) else None
+        if not is_named_after_tool(name, tool):
+            return None
+        groups = maps.count_groups(entries) if self._is_grouping() else None
+        return self._under(name, self._counted(groups or len(entries), Sign.MAP))

@@ -27,6 +27,7 @@ from gateway.metering.text.embedded import (
 )
 from gateway.metering.text.lines import EDGE
 from gateway.metering.text.statements import messages
+from gateway.metering.text.statements.witnesses import Stated, stated
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import head_noun, is_fetching_tool, is_listing_tool, is_writing_tool, tool_words
 
@@ -56,8 +57,12 @@ _ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts 
 """Words of tools that list errors."""
 _ITEM_LINE = re.compile(r"^[^\S\n]{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
-_STATISTIC = re.compile(r"[-*\u2022]\s[*_`]{0,3}[A-Za-z][^\n:]{0,60}:[\s*_`]{0,4}\d[^\n|]{0,120}\Z")
-"""A line such as `- Scanned bytes: 4,021`."""
+_STATISTIC = re.compile(
+    r"[-*\u2022]\s[*_`]{0,3}[^\n:]{0,40}\b(?:scanned|processed|bytes|rows|records|time|duration|elapsed|cost|size|cached?)\b"
+    r"[^\n:]{0,20}:[\s*_`]{0,4}\d[^\n|]{0,120}\Z",
+    re.IGNORECASE,
+)
+"""A line about the work of a query, such as `- Scanned bytes: 4,021`."""
 _ENTITY_HEADING = re.compile(
     r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )|\W{0,4}[A-Z][\w ]{0,30}:[ *`]{0,5}([\w.-]{1,60})[*`]{0,3}\n"
 )
@@ -163,13 +168,15 @@ def _states_none_below(text: str) -> bool:
     if text[0] != "#":
         text = "\n\n" + text
     paragraphs = [one.strip() for one in text.split("\n\n")[1:] if one.strip()]
+    has_statistics = False
     for at, paragraph in enumerate(paragraphs[:MAX_PARAGRAPHS]):
-        if paragraph.startswith(("-", "|", "*")) and all(map(_STATISTIC.match, paragraph.split("\n"))):
-            continue
-        if paragraph.startswith(("-", "|")):
+        if all(map(_STATISTIC.match, paragraph.split("\n"))):
+            has_statistics = True
+        elif paragraph.startswith(("-", "|")):
             return False
-        if messages.is_no_records(paragraph.lstrip("# ")):
-            return messages.are_hints(paragraphs[at + 1 :])
+        elif messages.is_no_records(paragraph.lstrip("# ")):
+            is_stated = stated(paragraph.partition("\n")[0]) == Stated(0)
+            return (is_stated or not has_statistics) and messages.are_hints(paragraphs[at + 1 :])
     return False
 
 

@@ -106,7 +106,19 @@ def test_objects_with_other_lists_are_records(tool: str, value: dict[str, Any]) 
     assert records(structured({"items": [value, value]}), tool) == 2
 
 
-@pytest.mark.parametrize("groups", [[{"name": "a", "groups": []}], [{"name": "a", "groups": [{"name": "b"}]}]])
+def test_lists_of_whole_numbers_may_be_vectors() -> None:
+    values = [{**one, "values": [1, 2, 3]} for one in REQUESTS]
+    assert records(structured({"result": values}), "embed", requests=REQUESTS) is None
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [{"name": "a", "groups": []}],
+        [{"name": "a", "groups": [{"name": "b"}]}],
+        [{"name": "a", "path": "/a", "groups": ["b"]}],
+    ],
+)
 def test_groups_that_may_be_the_upper_level_of_a_tree_are_unknown(groups: list[Any]) -> None:
     assert records(structured({"items": groups}), "list_groups") is None
 
@@ -129,6 +141,7 @@ def test_a_row_with_a_list_is_a_record_of_a_statement() -> None:
         ("get_terms", {"index": "boats"}, {"woods": {"oak": 7, "teak": 4}, "ports": {"Brno": 9}}, 3),
         ("get_terms", {"index": "boats"}, {"woods": {"oak": 7}, "ports": {}}, 1),
         ("facets", {"index": "boats"}, {"oak": 7, "teak": 4}, 2),
+        ("get_facets", {}, {"facets": {"woods": {"oak": 7, "teak": 4}, "ports": {"Brno": 9}}}, 3),
         ("count_boats_by_port", {}, {"Brno": 7, "Graz": 4}, 2),
     ],
 )

@@ -395,6 +395,18 @@ def test_a_statement_of_no_records_beside_statistics_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "## Boats\n\n- Ida: 5 m\n- Ada: 6 m\n\nNo more results.",
+        "## Boats\n\n- Rows: 5\n- Size: 4 MB\n\nNo errors found.",
+        "Boats by length\n\n- Ida: 5\n- Ada: 6\n\nResults: 0 rows",
+    ],
+)
+def test_numbers_above_another_statement_may_be_the_records(text: str) -> None:
+    assert records(texts(text), "query_boats") is None
+
+
+@pytest.mark.parametrize(
     "rest",
     ["**Results**: (0 records)\n\n- Ida\n- Ada", "**Errors**: none\n\n| id |\n|----|\n| 1 |", "- Name: a\n- City: b"],
 )
