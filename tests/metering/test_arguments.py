@@ -303,6 +303,9 @@ UUID = "5f0c2c1e-8f0e-4a57-9a59-0f3e5d1f7c11"
         ("run", {"dataset": "harbour", "sql": "SELECT id FROM boats"}, ("boats",)),
         ("run", {"dataset": "harbour", "sql": "SELECT 1"}, ("harbour",)),
         ("get_rows", {"dataset": "harbour"}, ("harbour",)),
+        ("get_dataset_items", {"dataset_id": UUID}, (UUID,)),
+        ("get_dataset", {"dataset_id": UUID}, ()),
+        ("get_dataset", {"dataset_id": "harbour"}, ("harbour",)),
         ("describe_table", {"catalog": "lake", "schema": "harbour", "table": "boats"}, ("lake.harbour.boats",)),
         ("describe_table", {"catalog": "lake", "schema": "harbour", "table": "a.b.boats"}, ("a.b.boats",)),
         ("describe_table", {"catalog": "lake", "table": "boats"}, ("boats",)),
@@ -321,6 +324,7 @@ def test_tables_of_a_query_and_of_what_is_around_them(tool: str, arguments: Any,
 def test_a_dataset_and_a_model_around_the_tables_may_hold_others() -> None:
     arguments = {"dataset": "harbour", "sql": "SELECT id FROM boats"}
     assert parse_arguments("run", arguments).tables_named == ("boats", "harbour")
+    assert tables_in_arguments("get_dataset", {"dataset_id": UUID}) == (UUID,)
     assert tables_in_arguments("query", {"model": "harbour", "view": "boats", "fields": ["crew.name"]}) is None
 
 

@@ -29,6 +29,7 @@ from gateway.metering.vocabulary.arguments import (
     PATH_ARGUMENTS,
     PUBLISH_WORDS,
     RANGE_ARGUMENTS,
+    READING_WORDS,
     RECORD_WORDS,
     SCHEMA_ARGUMENTS,
     SELECTED_EXPLORE_ARGUMENTS,
@@ -52,6 +53,7 @@ _OTHER_TABLE_ARGUMENTS = TABLE_ARGUMENTS - INDEX_ARGUMENTS | SHEET_ARGUMENTS
 _NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
 _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
 _MODEL = re.compile(r"[a-z_]\w{0,40}(?:\.\w{1,40}){1,4}\Z")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z", re.IGNORECASE)
 _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
 _PATH_NAME = re.compile(r"[\w.#/-]+\Z")
 
@@ -107,6 +109,7 @@ class DeclaredTables:
         self._has_other = not _OTHER_TABLE_ARGUMENTS.isdisjoint(names)
         self._has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
         self._is_listing = "tables" in tool_words(tool)
+        self._reads_rows = not READING_WORDS.isdisjoint(tool_words(tool))
         self._publishes = not PUBLISH_WORDS.isdisjoint(tool_words(tool))
         self._table_arguments = _arguments_by_words(tool)
         if table_arguments:
@@ -141,6 +144,9 @@ class DeclaredTables:
             for part in value[: 64 * MAX_TABLE_NAME].split(",", MAX_TABLE_ARGUMENTS):
                 self._add(name, part)
         elif name in DATASET_ARGUMENTS and not self._has_table and not self._is_listing:
+            if _UUID.match(value) is not None and not self._reads_rows:
+                self.possible.add(value.lower())
+                return
             self._add(name, value)
             self.datasets.update({normalize_table(value.strip())} & self.tables)
         elif name in RANGE_ARGUMENTS and (sheet := self._sheet(value)):

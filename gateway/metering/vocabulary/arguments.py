@@ -199,6 +199,10 @@ JOIN_MEMBERS = word_set(
 """Other members of such an object; a text in them is a column, or compares columns."""
 ROW_ARGUMENTS = word_set("row rows record records values value data document documents doc item items")
 """Arguments of a writing tool with what is written."""
+READING_WORDS = ROW_ARGUMENTS | word_set(
+    "query queries search example examples sample preview schema describe columns fields"
+)
+"""Words of tools that read or describe the rows of a dataset; others tell about the dataset itself."""
 FILTER_ARGUMENTS = word_set(
     "filter filters where match $match term terms condition conditions criteria predicate selector order orderby sort "
     "sortby groupby set $set changes updates projection"
