@@ -2,7 +2,7 @@
 
 A server that writes "Found 2 issues:" above its own markup is understood without knowing the markup: the text has to
 have exactly two parts of one type. The types are blocks between blank lines or rules, headings of one level, bullets,
-numbers, lines at the same depth and lines with the same label.
+numbers, lines at the same depth, and lines with the same label or the same two first words.
 """
 
 from __future__ import annotations
@@ -73,5 +73,7 @@ def _parts(body: list[str]) -> Iterator[int]:
     yield len([line for line in top if line[:2] == "**" and _BOLD_HEADING.match(line[:MAX_PREFIX])])
     labels = Counter(name for line in top if (name := label(line)) is not None)
     yield from (number for number in labels.values() if number > 1)
+    beginnings = Counter(tuple(line[:MAX_PREFIX].split(maxsplit=2)[:2]) for line in top)
+    yield from (number for number in beginnings.values() if number > 1)
     if label(top[0]) is not None:
         yield labels[label(top[0]) or ""]
