@@ -82,8 +82,17 @@ def is_overwriting_tool(tool: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def performed_tool(tool: str, operation: str) -> str:
-    """Return the name of what a call of a tool such as `manage_boats` does: `list_manage_boats` for `list`."""
-    return tool if _MANAGING_WORDS.isdisjoint(tool_words(tool)) else f"{operation}_{tool}"
+    """Return the name of what a call of a tool such as `manage_boats` does: `list_manage_boats` for `list`.
+
+    A tool without a verb, such as `boats`, fetches one thing if the call asks it to: `get_boat_of_boats`.
+    """
+    words = tool_words(tool)
+    if not _MANAGING_WORDS.isdisjoint(words):
+        return f"{operation}_{tool}"
+    is_noun = words.isdisjoint(_READ_VERBS | _LIST_VERBS | _FETCH_VERBS | _WRITE_VERBS | _SURE_WRITE_VERBS)
+    is_fetch = is_noun and operation.lower() in _FETCH_VERBS and is_plural_tool(tool)
+    singular = tool[:-3] + "y" if tool.endswith("ies") else tool[:-1]
+    return f"{operation}_{singular}_of_{tool}" if is_fetch else tool
 
 
 @lru_cache(maxsize=1_024)

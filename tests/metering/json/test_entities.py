@@ -80,3 +80,23 @@ def test_an_entity_is_told_by_any_argument_and_may_have_fields(
     tool: str, arguments: dict[str, Any], value: dict[str, Any]
 ) -> None:
     assert records(structured(value), tool, **arguments) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "arguments", "expected"),
+    [
+        ({"boat": {"id": 7, "name": "Ida", "crew": ["a", "b"]}, "url": "u/7"}, {"action": "get", "id": "7"}, 1),
+        ({"boat": {"id": 7, "name": "Ida", "crew": ["a", "b"]}, "url": "u/7"}, {"action": "mute", "id": "7"}, None),
+        ({"boats": [{"id": 7}, {"id": 8}], "url": "u"}, {"action": "get", "port_id": "4"}, 2),
+        ({"boats": [{"id": 7}, {"id": 8}], "url": "u"}, {"action": "list"}, 2),
+    ],
+)
+def test_a_tool_without_a_verb_fetches_one_thing_if_the_call_asks_it_to(
+    value: dict[str, Any], arguments: dict[str, Any], expected: int | None
+) -> None:
+    assert records(structured(value), "boats", **arguments) == expected
+
+
+def test_a_plural_in_ies_has_its_singular() -> None:
+    value = {"ferry": {"id": 7, "name": "Ida", "crew": ["a", "b"]}, "url": "u/7"}
+    assert records(structured(value), "ferries", action="get", id="7") == 1
