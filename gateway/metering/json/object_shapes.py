@@ -123,7 +123,7 @@ class ObjectShape(ObjectLists):
             return found
         if "count" in tool_words(self._arguments.tool) and len(witnesses.find(members, "")) == 1:
             return self._counted(1, Sign.SCALAR)
-        if self._reports_verb():
+        if self._reports_verb() or self._tells_success():
             return self._counted(0, Sign.WRITE)
         if all(map(objects.is_bookkeeping, members)):
             return UNKNOWN_COUNT

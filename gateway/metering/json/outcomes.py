@@ -48,18 +48,9 @@ _UNFINISHED_STATES = word_set(
     "pending running queued submitted inprogress accepted processing executing started waiting"
 )
 _HANDLE_ENDINGS = ("id", "handle", "token", "url", "uri", "operation", "name")
-_PENDING_ENDINGS = (
-    *_HANDLE_ENDINGS,
-    "at",
-    "time",
-    "state",
-    "status",
-    "progress",
-    "percent",
-    "seconds",
-    "ms",
-    "message",
-)
+_PENDING_ENDINGS = (*_HANDLE_ENDINGS, *word_set("at time state status progress percent seconds ms message"))
+_STATE = re.compile(r"\b(?:is|are|be|not|no)\b", re.IGNORECASE)
+"""Words of a message that tell a state, or that nothing was done."""
 _ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
 _WRITTEN = word_set("created updated deleted inserted modified removed upserted saved")
 _NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number", "no", "code", "ref")
@@ -230,6 +221,14 @@ class ObjectOutcome(ObjectMembers):
         message = self._members.get("message")
         first, _, rest = message.partition("\n\n") if isinstance(message, str) else ("", "", "")
         return bool(rest) and self._parts.count_text(first, MAX_WRAPPERS).method == "affected_rows_text"
+
+    def _tells_success(self) -> bool:
+        """Return True if a successful object has a message that something was done: `Alert 7 muted`."""
+        message = str(self._members.get("message"))[:MAX_SHORT_VALUE].rstrip(".! ")
+        is_told = is_acknowledgement(self._members) and self._is_success() and self._arguments.returns_rows is None
+        if not is_told or _STATE.search(message):
+            return False
+        return self._parts.count_text(f"{message} successfully", MAX_WRAPPERS).method == "affected_rows_text"
 
     def _reports_verb(self) -> bool:
         """Return True if a flat object says only that something was done, and to what."""

@@ -122,3 +122,17 @@ def test_an_object_that_names_what_was_created_reports_a_write() -> None:
     assert records(structured(done), "boat_tag", mode="create", name="v2") == 0
     assert records(structured({**done, "created": "2026-01-01"}), "boat_tag", mode="show", name="v2") is None
     assert records(structured({**done, "tags": ["v1", "v2"]}), "boat_tag", mode="create", name="v2") is None
+
+
+@pytest.mark.parametrize("message", ["Alert 7 muted", "Alarm of boat 7 silenced.", "Boat 7 was painted"])
+def test_a_message_that_something_was_done_reports_a_write(message: str) -> None:
+    assert records(structured({"success": True, "message": message}), "boats", action="x", id="7") == 0
+
+
+@pytest.mark.parametrize("message", ["Boat 7 is locked", "Alert 7 was not muted", "Ida lies in Brno", "Query executed"])
+def test_a_message_of_a_state_is_unknown(message: str) -> None:
+    assert records(structured({"success": True, "message": message}), "boats", action="x", id="7") is None
+
+
+def test_a_message_without_success_tells_nothing() -> None:
+    assert records(structured({"status": "x", "message": "Alert 7 muted"}), "boats", action="x", id="7") is None
