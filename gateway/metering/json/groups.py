@@ -48,13 +48,12 @@ def is_result_set(members: Members) -> bool:
     if not lists:
         return isinstance(members.get("hits"), dict) and members.keys() <= WRAPPER_MEMBERS | {"hits", "shards"}
     others = members.keys() - WRAPPER_MEMBERS - _LABELS - set(lists)
-    if (
-        "columns" in members
-        or not others
-        or (len(lists) == 1 and lists[0] in ONLY_RESULTS and _is_page(members, lists[0]))
-    ):
+    if "columns" in members or not others:
         return True
-    return len(lists) == 1 and lists[0] in _ONLY_GROUPS and not any(isinstance(members[one], list) for one in others)
+    if len(lists) > 1:
+        return False
+    is_group = lists[0] in _ONLY_GROUPS and not any(isinstance(members[one], list) for one in others)
+    return is_group or (lists[0] in ONLY_RESULTS and _is_page(members, lists[0]))
 
 
 def _is_page(members: Members, name: str) -> bool:
@@ -89,13 +88,14 @@ def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count |
     if not (is_named or arguments.gives_objects) or not _IDS.isdisjoint(normalize_members(values[0])):
         return None
     groups = [normalize_members(one) for one in values[:MAX_GROUPS] if isinstance(one, dict)]
-    if any(type(one) is float for one in _firsts(groups, name)):
+    kinds = {type(one) for one in _firsts(groups, name)}
+    if float in kinds:
         return None  # vectors
     if not (is_named or _are_requested(groups, name, arguments)):
         return None
     if is_named and (kind := _levels(groups, name)) is not _Levels.GROUPS:
         return None if kind is _Levels.TREE else UNKNOWN_COUNT
-    if not is_named and all(type(one) is int for one in _firsts(groups, name)) and any(_firsts(groups, name)):
+    if not is_named and kinds == {int}:
         return UNKNOWN_COUNT  # values, or vectors
     found = grouped_lists(values) if length(values) == len(values) == len(groups) else None
     if found is None:
