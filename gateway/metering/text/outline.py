@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.statements import messages, phrases
-from gateway.metering.text.statements.phrases import spaced, unspaced
+from gateway.metering.text.statements.patterns import fold, spaced, unspaced
 from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 from gateway.metering.vocabulary.members import (
     COUNT_MEMBERS,
@@ -108,7 +108,7 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     stated_above = len(statements)
     body = _without_footers(lines[start:], statements, arguments)
     sections = lines[title : start + len(body)]
-    is_advice = len(sections) > len(body) and _HINT.search(phrases.fold(sections[0][:MAX_PREFIX])) is not None
+    is_advice = len(sections) > len(body) and _HINT.search(fold(sections[0][:MAX_PREFIX])) is not None
     states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
     return Outline(body, statements, stated_above, sections, states_none)
 
@@ -172,7 +172,7 @@ def _is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
     """Return True if a line is a field about the result, or repeats an argument of the call."""
     if line[:1] in (" ", "\t"):
         return False
-    text = phrases.fold(line[:MAX_PREFIX])
+    text = fold(line[:MAX_PREFIX])
     if _PAGE.match(text) or _MORE.match(text) or _TALLY.match(text):
         return True
     match = _LABEL.match(line[:MAX_PREFIX])
@@ -193,7 +193,7 @@ def _is_sentence(line: str) -> bool:
     text = line.strip()
     if not text or len(text) > MAX_SENTENCE or "|" in text or "\t" in text:
         return False
-    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or _HINT.search(phrases.fold(text))):
+    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or _HINT.search(fold(text))):
         return False
     return text.count(" ") > 1 and _SENTENCE.match(text) is not None
 
@@ -225,7 +225,7 @@ def _without_footers(lines: list[str], statements: list[Stated], arguments: froz
         elif above and (_states_number(last, above) or _are_remarks(last, above[::-1], arguments)):
             footer = last
         elif len(body) > 1 and (
-            (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or _MORE.match(phrases.fold(body[-1]))
+            (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or _MORE.match(fold(body[-1]))
         ):
             footer = body[-1:]
         else:
@@ -253,7 +253,7 @@ def _advice(body: list[str]) -> int:
         at -= 1
     line = body[at] if 0 < at < len(body) - 1 else ""
     is_heading = MARKDOWN_HEADING.match(line) or line.rstrip("*_ ").endswith(_COLONS)
-    return len(body) - at if is_heading and _HINT.search(phrases.fold(line[:MAX_PREFIX])) else 0
+    return len(body) - at if is_heading and _HINT.search(fold(line[:MAX_PREFIX])) else 0
 
 
 def _trimmed(lines: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import re
 from gateway.metering.metering_result import FAILURE, Count, CountKind
 from gateway.metering.text.lists.log_lines import is_log_line
 from gateway.metering.text.statements import phrases
-from gateway.metering.text.statements.phrases import spaced, unspaced
+from gateway.metering.text.statements.patterns import fixed_parts, fold, has_part, spaced, unspaced
 from gateway.metering.text.statements.witnesses import stated
 
 MAX_MESSAGE_CHARACTERS = 4_000
@@ -63,7 +63,7 @@ _ERROR_WITHIN = re.compile(
 _ERROR_MARK = re.compile(r"[\s#*_>]{0,8}(?:\u274c|\U0001f6ab|\u26d4|\U0001f6d1|\u2716|\u2717|\u2718)\ufe0f?[\s*_]*\S")
 _STATUS_MARK = re.compile(r"[\s#*_>-]{0,8}[\u274c\u2705\u2714\u2713\u2717\u2718\u2716\u2b1c\u2611\u2610]")
 _NOT_FOUND = re.compile(rf"((?:\S+\s){{0,8}}?\S*?)[\s:,-]*(?:{spaced(phrases.NOT_FOUND)})(?=[\s.!:,;(\u3002]|\Z)")
-_NOT_FOUND_PARTS = phrases.fixed_parts(spaced(phrases.NOT_FOUND))
+_NOT_FOUND_PARTS = fixed_parts(spaced(phrases.NOT_FOUND))
 _ROW_NOUN = re.compile(rf"(?:{spaced(phrases.ROWS)}|data|{spaced(phrases.DATA)}|данные)\Z")
 _EMPTY_MARK = re.compile(
     r"[\s#*_>]{0,8}(?:[-*\u2022]\s)?(?:[(<\[{]\s?(?:none|empty|no \w+(?: \w+)?|0 \w+|nothing|null|nil|"
@@ -130,7 +130,7 @@ _AFFECTED = re.compile(
     rf"\A[^\n]{{0,120}}\b(?:{spaced(phrases.CHANGED)})\s(?:{spaced(phrases.SUCCESSFULLY)})|\A\s*(?:{_COMMANDS})\s*\Z"
 )
 _WRITE_MARK = re.compile(rf"[\d:=]|success|{spaced(phrases.SUCCESSFULLY)}|затронуто|table|index")
-_WRITE_PARTS = phrases.fixed_parts(f"{spaced(phrases.CHANGED)}|{_DONE}|{_REFLEXIVE}|{_COMMANDS}|successfully|wrote")
+_WRITE_PARTS = fixed_parts(f"{spaced(phrases.CHANGED)}|{_DONE}|{_REFLEXIVE}|{_COMMANDS}|successfully|wrote")
 """A mark and parts of which each text that `_AFFECTED` matches has one."""
 _AFFECTED_UNSPACED = re.compile(
     rf"(?:[^\n。]{{0,12}}[,:]\s?)?(?:共\s?)?"
@@ -206,25 +206,25 @@ def is_no_records(text: str) -> bool:
 
 def _beginning(text: str) -> tuple[str, str, list[str]]:
     """Return the beginning of `text` in lower case, the same from its first word on, and its lines."""
-    start = phrases.fold(text[:MAX_MATCHED])
+    start = fold(text[:MAX_MATCHED])
     return start, _DECORATION.sub("", start, 1), [line for line in start.split("\n") if line.strip()]
 
 
 def is_empty_mark(text: str) -> bool:
     """Return True if a short text is a mark for an empty list: `(none)`, `- (empty)`, `<no results>`."""
-    return len(text) <= 60 and _EMPTY_MARK.match(phrases.fold(text)) is not None
+    return len(text) <= 60 and _EMPTY_MARK.match(fold(text)) is not None
 
 
 def is_empty_list(text: str, is_listing: bool) -> bool:
     """Return True if a text is a mark for an empty list below its heading: `Tables: (none)`, `Tables: none`."""
-    folded = phrases.fold(text) if len(text) <= MAX_CLAUSE else ""
+    folded = fold(text) if len(text) <= MAX_CLAUSE else ""
     match = _EMPTY_LIST.match(folded) if ":" in folded else None
     return match is not None and (is_empty_mark(match.group(1)) or (is_listing and match.group(1) in ("none", "null")))
 
 
 def is_bare_heading(text: str) -> bool:
     """Return True if a text is only the heading of a list without entries: `Search results:`."""
-    return _BARE_HEADING.match(phrases.fold(text).strip()) is not None if len(text) <= MAX_CLAUSE else False
+    return _BARE_HEADING.match(fold(text).strip()) is not None if len(text) <= MAX_CLAUSE else False
 
 
 def are_hints(paragraphs: list[str]) -> bool:
@@ -235,7 +235,7 @@ def are_hints(paragraphs: list[str]) -> bool:
         if (is_item and not is_advice) or (not is_item and "|" in line):
             return False
         if line.strip() and not is_item:
-            is_advice = _HINT.search(phrases.fold(line[:MAX_CLAUSE])) is not None
+            is_advice = _HINT.search(fold(line[:MAX_CLAUSE])) is not None
     return True
 
 
@@ -271,7 +271,7 @@ def _is_error(start: str, lines: list[str]) -> bool:
 def _reports_write(plain: str, lines: list[str]) -> bool:
     if _FOUND_SOME.match(plain):
         return False
-    if _WRITE_MARK.search(plain) and phrases.has_part(plain, _WRITE_PARTS) and _AFFECTED.search(plain):
+    if _WRITE_MARK.search(plain) and has_part(plain, _WRITE_PARTS) and _AFFECTED.search(plain):
         return True
     if not plain.isascii() and _AFFECTED_UNSPACED.match(plain):
         return True
@@ -297,5 +297,5 @@ def _states_none(start: str, first: str, lines: list[str]) -> bool:
 
 def _is_object_missing(line: str) -> bool:
     """Return True if a line states that a named object does not exist: `Table 'x' not found`."""
-    match = _NOT_FOUND.match(line) if phrases.has_part(line, _NOT_FOUND_PARTS) else None
+    match = _NOT_FOUND.match(line) if has_part(line, _NOT_FOUND_PARTS) else None
     return match is not None and bool(match.group(1).strip()) and _ROW_NOUN.search(match.group(1)) is None

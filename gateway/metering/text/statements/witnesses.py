@@ -12,7 +12,15 @@ from enum import Enum
 import msgspec
 
 from gateway.metering.text.statements import phrases
-from gateway.metering.text.statements.phrases import NUMBER, spaced, unspaced
+from gateway.metering.text.statements.patterns import (
+    NUMBER,
+    fixed_parts,
+    fold,
+    has_part,
+    parse_number,
+    spaced,
+    unspaced,
+)
 from gateway.metering.vocabulary.members import COUNT_MEMBERS, RETURNED_COUNT_MEMBERS, TOTAL_MEMBERS
 from gateway.metering.vocabulary.names import normalize_name
 
@@ -99,8 +107,8 @@ _TIMING = re.compile(
     r"\d[\d.,]{0,12}\s?(?:ms|milliseconds?|s|secs?|seconds?|min|minutes?)\b[\s,;.]{1,3}"
 )
 """The duration of a query, which may precede a stated number."""
-_FOUND_PARTS = phrases.fixed_parts(spaced(phrases.FOUND))
-_SHOWN_PARTS = phrases.fixed_parts(spaced(phrases.SHOWN))
+_FOUND_PARTS = fixed_parts(spaced(phrases.FOUND))
+_SHOWN_PARTS = fixed_parts(spaced(phrases.SHOWN))
 _MEMBER = re.compile(r"(?<![\w.])([a-z_]{3,40})=(\d{1,9})(?![\w.])")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -119,7 +127,7 @@ def stated(line: str) -> Stated:
 
 
 def _stated(line: str) -> Stated:
-    text = phrases.fold(line).strip()
+    text = fold(line).strip()
     if not text.isascii() and _CJK.search(text):
         return _stated_unspaced(text)
     found = _stated_spaced(text)
@@ -138,7 +146,7 @@ def states_only(line: str) -> bool:
     """Return True if `line` states a number of records and says nothing else before it."""
     if stated(line).number is None:
         return False
-    return _ONLY.match(_TIMING.sub("", phrases.fold(line[:MAX_STATEMENT]).strip(), 1)) is not None
+    return _ONLY.match(_TIMING.sub("", fold(line[:MAX_STATEMENT]).strip(), 1)) is not None
 
 
 def verdict(statements: list[Stated], records: int) -> Verdict:
@@ -154,17 +162,17 @@ def verdict(statements: list[Stated], records: int) -> Verdict:
 def _stated_spaced(text: str) -> Stated:
     numbers = len(_DIGITS.findall(text))
     if numbers > 2 and (match := _RANGE.search(text)) is not None:
-        first, last, all_pages = map(phrases.number, match.groups())
+        first, last, all_pages = map(parse_number, match.groups())
         return Stated(last - first + 1, all_pages) if first <= last <= all_pages else _NOTHING_STATED
     match = _N_OF_M.search(text) if numbers > 1 else None
     if match is not None and match.start() <= MAX_BEFORE and _PAGE.search(text) is None:
-        part, whole = map(phrases.number, match.groups())
+        part, whole = map(parse_number, match.groups())
         is_fraction = _SLASH_ONLY.search(match.group()) and not _IS_NOUN.search(text)
         return _NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
     if _MORE.search(text) is not None:
         return _NOTHING_STATED
-    found = (_N_FOUND.search(text) or _FOUND_N.search(text)) if phrases.has_part(text, _FOUND_PARTS) else None
-    patterns = (_N_SHOWN, _SHOWN_N) if phrases.has_part(text, _SHOWN_PARTS) else ()
+    found = (_N_FOUND.search(text) or _FOUND_N.search(text)) if has_part(text, _FOUND_PARTS) else None
+    patterns = (_N_SHOWN, _SHOWN_N) if has_part(text, _SHOWN_PARTS) else ()
     shown = (pattern.search(text) for pattern in patterns)
     returned = next((_group(one) for one in shown if one and not (found and one.span(1) == found.span(1))), None)
     total = _group(found)
@@ -181,7 +189,7 @@ def _stated_unspaced(text: str) -> Stated:
     text = _ORDINAL.sub("", text)
     total = _group(_CJK_TOTAL.search(text))
     if (match := _CJK_RANGE.search(text)) is not None:
-        first, last = map(phrases.number, match.groups())
+        first, last = map(parse_number, match.groups())
         if 0 < first <= last and (total is None or last <= total):
             return Stated(last - first + 1, total)
     returned = _group(_CJK_SHOWN.search(text))
@@ -194,4 +202,4 @@ def _group(match: re.Match[str] | None) -> int | None:
     """Return the number in the first group that matched, near the beginning of the line."""
     if match is None or match.start() > MAX_BEFORE:
         return None
-    return next((phrases.number(group) for group in match.groups() if group is not None), None)
+    return next((parse_number(group) for group in match.groups() if group is not None), None)

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.metering.text.statements import phrases
+from gateway.metering.text.statements import patterns
 
 
 @pytest.mark.parametrize(
@@ -14,9 +14,9 @@ from gateway.metering.text.statements import phrases
     ],
 )
 def test_fixed_parts_are_in_every_phrase_of_a_pattern(words: str, parts: list[str]) -> None:
-    assert phrases.fixed_parts(words) == parts
+    assert patterns.fixed_parts(words) == parts
 
 
 def test_a_text_has_a_part_anywhere() -> None:
-    assert phrases.has_part("it was created", ["written", "created"])
-    assert not phrases.has_part("it was read", ["written", "created"])
+    assert patterns.has_part("it was created", ["written", "created"])
+    assert not patterns.has_part("it was read", ["written", "created"])
