@@ -24,7 +24,7 @@ from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, C
 from gateway.metering.repeated_arguments import repeats_arguments
 from gateway.metering.several_texts import add_up, are_names, count_entries, count_objects, is_repeated, one_each
 from gateway.metering.text import formats
-from gateway.metering.text.statements import messages
+from gateway.metering.text.statements import empty_results, messages
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
 from gateway.metering.vocabulary.names import normalize_name
@@ -195,7 +195,7 @@ class ResultCounter:
     def _is_empty_list(self, found: Count, text: str) -> bool:
         """Return True if the only text of a listing tool is a heading without entries."""
         is_unread = found.kind is CountKind.NONE and is_listing_tool(self._arguments.tool)
-        return is_unread and messages.is_bare_heading(text)
+        return is_unread and empty_results.is_bare_heading(text)
 
 
 def _has_list(value: Any) -> bool:

@@ -26,7 +26,7 @@ from gateway.metering.text.embedded import (
     tagged_content,
 )
 from gateway.metering.text.lines import EDGE
-from gateway.metering.text.statements import messages
+from gateway.metering.text.statements import empty_results, messages
 from gateway.metering.text.statements.witnesses import Stated, stated
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import head_noun, is_fetching_tool, is_listing_tool, is_writing_tool, tool_words
@@ -137,7 +137,9 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
     if message is not None:
         return message
     is_listing = is_listing_tool(arguments.tool)
-    is_empty = messages.is_empty_list(text, is_listing) or (is_listing and _is_one_of(text, "none", "empty", "null"))
+    is_empty = empty_results.is_empty_list(text, is_listing) or (
+        is_listing and _is_one_of(text, "none", "empty", "null")
+    )
     is_query = bool(arguments.returns_rows) or "query" in tool_words(arguments.tool)
     is_none = is_empty or ((is_listing or is_query) and _states_none_below(text))
     return messages.NO_RECORDS if is_none else None

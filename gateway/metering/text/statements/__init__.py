@@ -1,6 +1,6 @@
 """Statements of servers in words: messages without records, and stated numbers of records, in eight languages.
 
 `phrases` has the words, `patterns` makes expressions of them, `witnesses` reads stated numbers, `messages` recognizes
-errors, nothing found and writes, `units` counts the parts of a text that has as many of one type as it states. Imported
-by the other formats of texts and by `metering.result_count`. Begin with `witnesses`.
+`errors`, `empty_results` and `writes`, `units` counts the parts of a text that has as many of one type as it states.
+Imported by the other formats of texts and by `metering.result_count`. Begin with `witnesses`.
 """

@@ -46,7 +46,7 @@ THINGS = {
 """Nouns for what else tools list."""
 
 DATA = {"de": r"daten", "es": r"datos", "fr": r"donn[ée]es", "pt": r"dados"}
-"""The word for data; the English one and the cases of the Russian one are in `messages`."""
+"""The word for data; the English one and the cases of the Russian one are in the patterns."""
 
 SHOWN = {
     "en": r"showing|shown|displaying|displayed|returned|returning|returns|retrieved|fetched|listing|listed|first|top|"
@@ -147,7 +147,7 @@ ERROR = {
     r"拒否されました|タイムアウト(?:しました)?)|[^\n]{0,40}(?:テーブル|データベース|ファイル|カラム|列)[^\n]{0,30}(?:存在しません|見つかりません(?:でした)?)|"
     r"無効な|不正な|例外が発生",
 }
-"""Errors, from the beginning of a message; English ones are in `messages`."""
+"""Errors, from the beginning of a message; English ones are in `errors`."""
 
 NOT_FOUND = {
     "en": r"(?:was |were |could |is |are )?not (?:be )?found",
@@ -246,4 +246,4 @@ SUCCESSFULLY = {
     "pt": r"com sucesso",
     "ru": r"успешно",
 }
-"""Adverbs beside a participle of a write; the English one is in `messages`."""
+"""Adverbs beside a participle of a write; the English one is in `writes`."""

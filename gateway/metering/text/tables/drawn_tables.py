@@ -12,7 +12,7 @@ import re
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINE
-from gateway.metering.text.statements.messages import is_empty_mark
+from gateway.metering.text.statements.empty_results import is_empty_mark
 from gateway.metering.text.statements.witnesses import stated, states_only
 from gateway.metering.text.tables import dashed_columns
 from gateway.metering.text.tables.dashed_columns import TOTAL
