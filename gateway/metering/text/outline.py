@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.statements import messages, phrases
-from gateway.metering.text.statements.patterns import fold, spaced, unspaced
+from gateway.metering.text.statements.patterns import fold, spaced
 from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 from gateway.metering.vocabulary.members import (
     COUNT_MEMBERS,
@@ -56,7 +56,6 @@ _SENTENCE = re.compile(
 )
 _FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
 """The heading of the first of numbered records: `Result 1:`."""
-_HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
 _FIELDS_OF_ENTITIES = word_set("type code kind message status version currency unit units timezone format time")
 """Labels that are as common among the fields of a record."""
 _BOOKKEEPING = (
@@ -108,7 +107,7 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     stated_above = len(statements)
     body = _without_footers(lines[start:], statements, arguments)
     sections = lines[title : start + len(body)]
-    is_advice = len(sections) > len(body) and _HINT.search(fold(sections[0][:MAX_PREFIX])) is not None
+    is_advice = len(sections) > len(body) and messages.introduces_advice(sections[0][:MAX_PREFIX])
     states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
     return Outline(body, statements, stated_above, sections, states_none)
 
@@ -193,7 +192,7 @@ def _is_sentence(line: str) -> bool:
     text = line.strip()
     if not text or len(text) > MAX_SENTENCE or "|" in text or "\t" in text:
         return False
-    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or _HINT.search(fold(text))):
+    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or messages.introduces_advice(text)):
         return False
     return text.count(" ") > 1 and _SENTENCE.match(text) is not None
 
@@ -253,7 +252,7 @@ def _advice(body: list[str]) -> int:
         at -= 1
     line = body[at] if 0 < at < len(body) - 1 else ""
     is_heading = MARKDOWN_HEADING.match(line) or line.rstrip("*_ ").endswith(_COLONS)
-    return len(body) - at if is_heading and _HINT.search(fold(line[:MAX_PREFIX])) else 0
+    return len(body) - at if is_heading and messages.introduces_advice(line[:MAX_PREFIX]) else 0
 
 
 def _trimmed(lines: list[str]) -> list[str]:

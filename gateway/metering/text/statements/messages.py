@@ -78,8 +78,13 @@ def are_hints(paragraphs: list[str]) -> bool:
         if (is_item and not is_advice) or (not is_item and "|" in line):
             return False
         if line.strip() and not is_item:
-            is_advice = _HINT.search(fold(line[:MAX_CLAUSE])) is not None
+            is_advice = introduces_advice(line[:MAX_CLAUSE])
     return True
+
+
+def introduces_advice(text: str) -> bool:
+    """Return True if a short text has the words that introduce advice."""
+    return _HINT.search(fold(text)) is not None
 
 
 def _is_list(lines: list[str]) -> bool:
