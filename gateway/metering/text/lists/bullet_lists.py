@@ -13,6 +13,7 @@ from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
 from gateway.metering.text.outline import RULE, Outline, outline
+from gateway.metering.text.statements.patterns import is_unspaced
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
@@ -51,7 +52,6 @@ _REFERENCE = re.compile(r"\[(\d{1,4})\] \S")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d{1,4})\)")
-_CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _NUMBER = re.compile(r"[#\[(*]{0,3}(\d{1,6})(?:[.)\]:]\**\s|\ufe0f?\u20e3)")
 
 
@@ -121,7 +121,7 @@ def _count_names(lines: list[str]) -> int | None:
         line = line[label.end() :].rstrip(".")
         if "," not in line:
             return None
-    is_sentence = "," not in line and len(line) > MAX_WORD and not line.isascii() and _CJK.search(line) is not None
+    is_sentence = "," not in line and len(line) > MAX_WORD and is_unspaced(line)
     return line.count(",") + 1 if _NAMES.match(line) and not is_sentence else None
 
 

@@ -12,6 +12,8 @@ import unicodedata
 UNSPACED = ("zh", "ja")
 """Languages without spaces between words."""
 
+_UNSPACED_CHARACTER = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
 
 def fold(text: str) -> str:
     """Return `text` in lower case, with full-width digits and punctuation replaced by their ASCII forms."""
@@ -26,6 +28,11 @@ def spaced(table: dict[str, str]) -> str:
 def unspaced(table: dict[str, str]) -> str:
     """Return the alternatives of `table` in languages without spaces between words."""
     return "|".join(table[language] for language in UNSPACED if language in table)
+
+
+def is_unspaced(text: str) -> bool:
+    """Return True if a text has characters of a language without spaces between words."""
+    return not text.isascii() and _UNSPACED_CHARACTER.search(text) is not None
 
 
 _VARIABLE = re.compile(r"\([^()]*\)\??|\[[^]]*\]\??|\\.\+?|[^|][?*]")

@@ -17,6 +17,7 @@ from gateway.metering.text.statements.patterns import (
     fixed_parts,
     fold,
     has_part,
+    is_unspaced,
     parse_number,
     spaced,
     unspaced,
@@ -110,7 +111,6 @@ _TIMING = re.compile(
 _FOUND_PARTS = fixed_parts(spaced(phrases.FOUND))
 _SHOWN_PARTS = fixed_parts(spaced(phrases.SHOWN))
 _MEMBER = re.compile(r"(?<![\w.])([a-z_]{3,40})=(\d{1,9})(?![\w.])")
-_CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def stated(line: str) -> Stated:
@@ -128,7 +128,7 @@ def stated(line: str) -> Stated:
 
 def _stated(line: str) -> Stated:
     text = fold(line).strip()
-    if not text.isascii() and _CJK.search(text):
+    if is_unspaced(text):
         return _stated_unspaced(text)
     found = _stated_spaced(text)
     return _stated_members(text) if found.number is None and "=" in text else found
