@@ -51,8 +51,6 @@ MAX_STATED_DIGITS = 9
 class Meaning(IntEnum):
     """The meaning of a stated number."""
 
-    OTHER = -1
-    """It counts something else, which may be a part of the records."""
     MEASURE = 0
     """It may measure something else, so it can only agree."""
     TOTAL = 1
@@ -103,14 +101,14 @@ def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: 
     verdict = _UNDECIDED
     is_missing = not records and not is_sum and not _is_behind_last(members)
     for witness in sorted(witnesses, key=lambda one: (-one.meaning, one.name)):
-        if witness.number == records and witness.meaning is not Meaning.OTHER:
+        if witness.number == records:
             return Verdict(Sign.WITNESS_AGREES, witness.name)
         is_larger = witness.number > records
         may_be_larger = witness.meaning is Meaning.TOTAL or (witness.meaning is Meaning.COUNT and is_page)
         may_be_larger = may_be_larger and not is_missing
         if not witness.number and members.get("limit") == 0:
             continue  # numbers that the server does not fill in
-        if witness.meaning <= Meaning.MEASURE or (is_larger and may_be_larger) or witness.number in lengths:
+        if witness.meaning is Meaning.MEASURE or (is_larger and may_be_larger) or witness.number in lengths:
             continue
         if witness.meaning is Meaning.RETURNED or (is_missing and is_larger):
             return Verdict(Sign.WITNESS_DISAGREES, witness.name)
