@@ -67,9 +67,10 @@ class ObjectLists(ObjectOutcome):
         members, rows = self._members, self._members[name]
         if name in ("rows", "records") and objects.table_member(members):
             return self._under(name, counted(length(rows), DECLARED, (), (Sign.DECLARED,)))
-        is_wrapped = self._asks_for_list() or self._is_wrapper(name) or self._states_length(name)
-        if not isinstance(rows[0], dict | list) and not (is_wrapped and self._is_only_list(name)):
-            return None
+        if not isinstance(rows[0], dict | list):
+            is_wrapped = self._asks_for_list() or self._is_wrapper(name) or self._states_length(name)
+            if not (is_wrapped and self._is_only_list(name)):
+                return None
         if isinstance(rows[0], list):
             return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)
         others = {other: value for other, value in members.items() if other != name and isinstance(value, list | dict)}

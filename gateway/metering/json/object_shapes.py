@@ -58,9 +58,9 @@ class ObjectShape(ObjectLists):
         if outcomes.is_pending(members) and not self._is_selected():
             return self._counted(0, Sign.PENDING)
         tool = self._arguments.tool
-        is_overwritten = is_overwriting_tool(tool) and self._is_success()
-        is_confirmed = not has_read_verb(tool) and self._confirms_write()
-        is_write = (is_overwritten or is_confirmed) and self._arguments.returns_rows is None
+        is_write = self._arguments.returns_rows is None and (
+            (is_overwriting_tool(tool) and self._is_success()) or (not has_read_verb(tool) and self._confirms_write())
+        )
         found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
         if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
             found = found.with_signs(Sign.ENTITY_BESIDE)

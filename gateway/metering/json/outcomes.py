@@ -275,9 +275,10 @@ class ObjectOutcome(ObjectMembers):
             return self._counted(1, Sign.SCALAR)
         if is_not_found(members) and arguments.returns_rows is None:
             return self._counted(0, Sign.STATED_ZERO)
-        if self._is_selected() and (rows := length_of_columns(members)) is not None:
+        is_selected = self._is_selected()
+        if is_selected and (rows := length_of_columns(members)) is not None:
             return self._counted(rows, Sign.PARALLEL_LISTS, Sign.COLUMNS_AGREE).at("*")
-        if self._is_selected() or (arguments.has_one_column and self._is_one_scalar()):
+        if is_selected or (arguments.has_one_column and self._is_one_scalar()):
             return Count(1, method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
         is_entity = self._is_entity()
         if is_entity or self._has_own_name():
