@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gateway.metering.json.objects import is_list_of_objects
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.vocabulary.members import COUNT_MEMBERS, PAGE_MEMBERS, RETURNED_COUNT_MEMBERS, TOTAL_MEMBERS
 from gateway.metering.vocabulary.names import normalize_name, word_set
@@ -75,8 +76,7 @@ def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:
 
 
 def _holds_list(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else ()
-    return any(isinstance(one, list) and bool(one) and isinstance(one[0], dict) for one in inner)
+    return isinstance(value, dict) and any(map(is_list_of_objects, value.values()))
 
 
 def is_data_name(name: str, known: frozenset[str] = frozenset()) -> bool:

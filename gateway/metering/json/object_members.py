@@ -121,9 +121,9 @@ class ObjectMembers:
     def _has_content(self) -> bool:
         """Return True if a member other than an empty list may hold the records."""
         return any(
-            (isinstance(value, dict) and bool(value) and not (name in WRAPPER_MEMBERS or name in SUMMARY_MEMBERS))
-            or (isinstance(value, list) and bool(value) and isinstance(value[0], dict) and name not in COLUMN_MEMBERS)
-            or (isinstance(value, str) and "\n" in value)
+            (isinstance(value, dict) and bool(value) and name not in SURROUNDING_MEMBERS)
+            or (objects.is_list_of_objects(value) and name not in COLUMN_MEMBERS)
+            or objects.is_multiline(value)
             for name, value in self._members.items()
         )
 
@@ -153,7 +153,7 @@ class ObjectMembers:
         """Return True if there is another list of objects of another length."""
         total = length(self._members[name])
         return any(
-            isinstance(value, list) and bool(value) and isinstance(value[0], dict) and length(value) != total
+            objects.is_list_of_objects(value) and length(value) != total
             for other, value in self._members.items()
             if other != name and not describes_records(other)
         )

@@ -54,6 +54,11 @@ def is_flat(members: Members) -> bool:
     return not any(isinstance(value, list | dict) and value for value in members.values())
 
 
+def is_list_of_objects(value: Any) -> bool:
+    """Return True if a value is a list with elements, of which the first is an object."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
 def is_content_block(value: Any) -> bool:
     """Return True if a value is an MCP content block."""
     if not isinstance(value, dict):
@@ -82,7 +87,7 @@ def column_names(members: Members, *, is_typed: bool = True) -> list[str]:
     """Return the names of the columns, with their types, that an object describes beside its rows."""
     inner = [value for value in members.values() if isinstance(value, dict)][:4]
     for value in [*members.values(), *(value for one in inner for value in one.values())]:
-        if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        if not is_list_of_objects(value):
             continue
         if is_typed and not any("type" in name.lower() for name in value[0]):
             continue
@@ -201,7 +206,7 @@ def holds_list(name: str, value: Any) -> bool:
     """Return True if an object under a name that usually surrounds the records holds a list of objects."""
     if not isinstance(value, dict) or name in METADATA_MEMBERS or name in SUMMARY_MEMBERS:
         return False
-    return any(isinstance(one, list) and one and isinstance(one[0], dict) for one in value.values())
+    return any(map(is_list_of_objects, value.values()))
 
 
 def is_entity(members: Members) -> bool:

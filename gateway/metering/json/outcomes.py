@@ -14,6 +14,7 @@ from gateway.metering.json.objects import (
     WRAPPER_MEMBERS,
     Members,
     is_flat,
+    is_list_of_objects,
     length_of_columns,
 )
 from gateway.metering.json.partial_values import length
@@ -88,7 +89,7 @@ def _has_error_code(members: Members) -> bool:
 
 def _holds_objects(name: str, value: Any) -> bool:
     """Return True if a member is a list of objects that may be the part of the records before the error."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and not describes_records(name)
+    return is_list_of_objects(value) and not describes_records(name)
 
 
 def is_http_error(members: Members) -> bool:
