@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.metering.json.partial_values import length
@@ -161,8 +162,7 @@ def frame_rows(value: Any) -> int | None:
     fields, columns = schema.get("fields"), data.get("values")
     if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
         return None
-    lengths = {length(column) if isinstance(column, list) else -1 for column in columns}
-    return 0 if not columns else lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
+    return _common_length(columns) if columns else 0
 
 
 def holds_frames(value: dict[str, Any]) -> bool:
@@ -263,11 +263,15 @@ def length_of_nested_lists(members: Members) -> int | None:
     nested = [value for value in members.values() if isinstance(value, list) and value and isinstance(value[0], list)]
     if len(nested) < 2 or any(length(value) != 1 for value in nested):
         return None
-    lengths = {length(value[0]) for value in nested}
-    return lengths.pop() if len(lengths) == 1 else None
+    return _common_length(value[0] for value in nested)
 
 
 def length_of_columns(members: Members) -> int | None:
     """Return the number of rows of an object with a list of values for each column; `None` if it is something else."""
-    lengths = {length(value) if isinstance(value, list) else -1 for value in members.values()}
-    return lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
+    return _common_length(members.values())
+
+
+def _common_length(values: Iterable[Any]) -> int | None:
+    """Return the length of lists that are equally long; `None` if they are not, or for other values."""
+    lengths = {length(value) if isinstance(value, list) else None for value in values}
+    return lengths.pop() if len(lengths) == 1 else None
