@@ -16,6 +16,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import witnesses
 from gateway.metering.json.objects import (
+    IDS,
     ONLY_RESULTS,
     ROW_LISTS,
     WRAPPER_MEMBERS,
@@ -38,8 +39,7 @@ MAX_GROUPS = 200
 """Groups whose records are added up."""
 _MAX_LABELS = 2
 """Members, except truth values and the usual ones of results, with which an object only labels a group."""
-_IDS = frozenset(("id", "key", "uuid", "uid", "guid"))
-_IDENTITY = _IDS | {"name", "title"}
+_IDENTITY = IDS | {"name", "title"}
 
 
 def is_result_set(members: Members) -> bool:
@@ -85,7 +85,7 @@ def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count |
         return None
     name = normalize_name(lists[0])
     is_named = is_returned_by(name, arguments.tool)
-    if not (is_named or arguments.gives_objects) or not _IDS.isdisjoint(normalize_members(values[0])):
+    if not (is_named or arguments.gives_objects) or not IDS.isdisjoint(normalize_members(values[0])):
         return None
     groups = [normalize_members(one) for one in values[:MAX_GROUPS] if isinstance(one, dict)]
     kinds = {type(one) for one in _firsts(groups, name)}

@@ -43,6 +43,8 @@ _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batch
 ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
 ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits"))
 """Names under which no record has a list."""
+IDS = frozenset(("id", "key", "uuid", "uid", "guid"))
+"""Members with the id of an entity."""
 
 
 def normalize_members(value: dict[str, Any]) -> Members:
@@ -211,7 +213,7 @@ def holds_list(name: str, value: Any) -> bool:
 
 def is_entity(members: Members) -> bool:
     """Return True if an object has an id and further values of its own, so that a list in it is a property."""
-    is_identified = any(members.get(name) not in (None, 0, "") for name in ("id", "key", "uuid", "uid", "guid"))
+    is_identified = any(members.get(name) not in (None, 0, "") for name in IDS)
     values = [name for name, value in members.items() if name not in WRAPPER_MEMBERS and not isinstance(value, list)]
     return is_identified and len(values) > 1 and "columns" not in members
 
