@@ -25,7 +25,7 @@ from gateway.metering.json.objects import (
 )
 from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning
-from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted, join_path
+from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.vocabulary.members import ROW_MEMBERS
 from gateway.metering.vocabulary.names import normalize_name
@@ -101,7 +101,7 @@ def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count |
     if found is None:
         return UNKNOWN_COUNT
     signs = (Sign.NAMED_LIST if is_named else Sign.COMMON_LIST, Sign.GROUPS)
-    return counted(found[1], method, (), signs).at(join_path("*", join_path(lists[0], "")))
+    return counted(found[1], method, (), signs).under(lists[0]).under("*")
 
 
 def _firsts(groups: list[Members], name: str) -> list[Any]:

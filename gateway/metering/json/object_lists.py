@@ -13,7 +13,7 @@ from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.outcomes import ObjectOutcome
 from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning, Witness
-from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted, join_path
+from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
     NEVER_RECORDS,
@@ -274,7 +274,7 @@ class ObjectLists(ObjectOutcome):
         witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
         if witness is None:
             return None
-        found = self._under(list_name, self._counted(total, Sign.GROUPS).at(join_path("*", join_path(name, ""))))
+        found = self._under(list_name, self._counted(total, Sign.GROUPS).under(name).under("*"))
         return found.stated_by(self._original(witness.name), Sign.WITNESS_AGREES)
 
     def _with_length(self, stated: list[Witness], list_name: str) -> Count | None:

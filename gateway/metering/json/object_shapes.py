@@ -15,7 +15,7 @@ from gateway.metering.json.object_members import SURROUNDING_MEMBERS
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, is_flat
 from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning
-from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted, join_path
+from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     ERROR_MEMBERS,
     NEVER_RECORDS,
@@ -204,7 +204,7 @@ class ObjectShape(ObjectLists):
             return UNKNOWN_COUNT
         signs = tuple(sorted({sign for part in parts for sign in part.signs}))
         total = self._counted(sum(part.records or 0 for part in parts), Sign.SUM, *signs)
-        return total.at(join_path("*", parts[0].path))
+        return total.at(parts[0].path).under("*")
 
     def _count_lists_by_name(self) -> Count | None:
         """Add up the lists of objects in the only member with lists: `{"columns": {"open": [{…}], "done": [{…}]}}`."""
