@@ -16,13 +16,12 @@ import msgspec
 
 from gateway.metering.json.partial_values import PartialList, length
 from gateway.metering.json.structure import sampled, single_pass
-from gateway.metering.json.structure.sampled import MAX_WHOLE, decode
+from gateway.metering.json.structure.sampled import MAX_WHOLE, SAMPLE, decode
 
 MAX_SAMPLED_BYTES = 192 * 1024
 """Bytes of a value that is sampled; a larger one is read in a single pass."""
 MAX_ELEMENT_BYTES = 8_192
 """Bytes of a list in which its first elements are read."""
-_SAMPLE = 8
 _SPACE = re.compile(r"\s*,?\s*")
 _LIST = re.compile(r"\s*(?::\s*)?\[")
 _raw_decode = json.JSONDecoder().raw_decode
@@ -70,7 +69,7 @@ def _with_elements(values: list[Any], data: bytes | str, place: int) -> list[Any
     at = opening.end() if opening is not None else len(text)
     found: list[Any] = []
     try:
-        while len(found) < _SAMPLE:
+        while len(found) < SAMPLE:
             element, at = _raw_decode(text, _SPACE.match(text, at).end())  # type: ignore[union-attr]
             found.append(element)
     except (ValueError, RecursionError):
