@@ -22,7 +22,7 @@ from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.json.structure import MAX_WHOLE
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.repeated_arguments import repeats_arguments
-from gateway.metering.several_texts import add_up, are_names, count_entries, count_objects, is_repeated, one_each
+from gateway.metering.several_texts import add_up, count_listed, count_objects, is_repeated, one_each
 from gateway.metering.text import formats
 from gateway.metering.text.statements import empty_results, messages
 from gateway.metering.tool_declarations import ToolHints
@@ -171,10 +171,8 @@ class ResultCounter:
             return count_objects(all_texts)
         if not resources and (announced := self._count_announced(texts, depth)) is not None:
             return announced
-        if is_listing_tool(self._arguments.tool) and not resources and (entries := count_entries(texts)):
-            return one_each(entries, "blocks_text")
-        if is_listing_tool(self._arguments.tool) and not resources and are_names(texts):
-            return one_each(len(texts), "names_text")
+        if is_listing_tool(self._arguments.tool) and not resources and (listed := count_listed(texts)) is not None:
+            return listed
         counts = [_placed(self.count_text(text, depth), number) for number, text in enumerate(all_texts, start=1)]
         if len(texts) == 2 and len(counts) == 2 and is_repeated(counts[:1], counts[1:]):
             counts, all_texts, texts = counts[:1], all_texts[:1], texts[:1]

@@ -31,18 +31,18 @@ def is_repeated(first: list[Count], second: list[Count]) -> bool:
     return bool(counts[0]) and counts[0] == counts[1] and first[0].method != second[0].method
 
 
-def are_names(texts: list[str]) -> bool:
-    """Return True if several texts are one name each: a single word, perhaps with a path or a prefix."""
-    return len(texts) > 1 and all(
-        len(one) <= MAX_NAME and one.split() == [one] and one[-1] not in ":." for one in texts
-    )
-
-
 _SENTENCE = re.compile(r"(?:[^\W\d][\w'-]{0,30},? ){4}[^\n]{0,600}[.!]\s{0,8}\Z")
 _LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
 
 
-def count_entries(texts: list[str]) -> int | None:
+def count_listed(texts: list[str]) -> Count | None:
+    """Count texts that are what a tool lists: one entry or one name each."""
+    if entries := _count_entries(texts):
+        return one_each(entries, "blocks_text")
+    return one_each(len(texts), "names_text") if _are_names(texts) else None
+
+
+def _count_entries(texts: list[str]) -> int | None:
     """Count texts that each describe one entry and begin with the same label: `Name: "a"`, `Name: "b"`."""
     has_heading = len(texts) > 2 and (stated(texts[0]).number is not None or texts[0].rstrip().endswith(":"))
     entries = texts[1:] if has_heading else texts
@@ -53,6 +53,13 @@ def count_entries(texts: list[str]) -> int | None:
     if len(entries) == 2 and len({label.group() for label in labels if label is not None}) > 1:
         return None  # a heading and its text may begin alike
     return len(entries) if len(words) == 1 and all("\n" + next(iter(words)) not in one for one in entries) else None
+
+
+def _are_names(texts: list[str]) -> bool:
+    """Return True if several texts are one name each: a single word, perhaps with a path or a prefix."""
+    return len(texts) > 1 and all(
+        len(one) <= MAX_NAME and one.split() == [one] and one[-1] not in ":." for one in texts
+    )
 
 
 class _Object(msgspec.Struct, gc=False):
