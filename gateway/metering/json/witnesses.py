@@ -92,6 +92,12 @@ def _summaries(members: Members) -> Iterator[tuple[str, Members]]:
             yield name, normalize_members(inner)
 
 
+def _with_summaries(members: Members) -> Iterator[Members]:
+    """Yield `members` and the objects among them that describe the records."""
+    yield members
+    yield from (summary for _, summary in _summaries(members))
+
+
 def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: bool, is_sum: bool) -> Verdict:
     """Compare a count, which may be the sum of several lists, with the witnesses; the most certain meaning decides."""
     if _is_sum(witnesses, records):
@@ -129,10 +135,9 @@ def _is_sum(witnesses: list[Witness], records: int) -> bool:
 
 def _is_behind_last(members: Members) -> bool:
     """Return True if an object says that it is not the first page."""
-    objects = (members, *(summary for _, summary in _summaries(members)))
     return any(
         type(value := inner.get(name)) is int and value > name.endswith(("page", "number"))
-        for inner in objects
+        for inner in _with_summaries(members)
         for name in _POSITIONS
     )
 
@@ -143,7 +148,7 @@ def is_page(members: Members, records: int) -> bool:
         isinstance(text := members.get(name), str) and _CUT.search(text[:200]) for name in _NOTES
     ):
         return True
-    for inner in (members, *(summary for _, summary in _summaries(members))):
+    for inner in _with_summaries(members):
         if any(inner[name] not in (None, False, "", 0) for name in PAGE_MEMBERS & inner.keys()):
             return True
         if any(inner.get(name) == records for name in ("limit", "pagesize", "perpage", "maxresults")):
