@@ -58,9 +58,14 @@ def is_result_set(members: Members) -> bool:
 
 def _is_page(members: Members, name: str) -> bool:
     """Return True if an object states how many records it has, and describes itself by numbers and nothing else."""
-    others = [value for other, value in members.items() if other != name and other not in WRAPPER_MEMBERS]
+    others = _values_beside(members, name)
     is_plain = _IDENTITY.isdisjoint(members) and all(type(value) in (int, float, bool) for value in others)
     return is_plain and any(one.meaning >= Meaning.TOTAL for one in witnesses.find(members, name))
+
+
+def _values_beside(members: Members, name: str) -> list[Any]:
+    """Return the values beside the list under `name`, without those of members that surround any list."""
+    return [value for other, value in members.items() if other != name and other not in WRAPPER_MEMBERS]
 
 
 def grouped_lists(values: list[Any]) -> tuple[str, int] | None:
@@ -114,7 +119,7 @@ def _are_requested(groups: list[Members], name: str, arguments: ParsedArguments)
     is_result = name.endswith(tuple(ONLY_RESULTS))
     repeated = set()
     for group in groups:
-        others = [value for other, value in group.items() if other != name and other not in WRAPPER_MEMBERS]
+        others = _values_beside(group, name)
         is_of_objects = all(isinstance(one, dict) for one in _firsts([group], name))
         texts = [one for one in others if not (is_of_objects and isinstance(one, int | float | None))]
         echoes = [one for one in texts if isinstance(one, str) and one in arguments.strings]
