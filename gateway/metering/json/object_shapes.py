@@ -214,10 +214,10 @@ class ObjectShape(ObjectLists):
             return None
         if is_describing_tool(tool) or is_writing_tool(tool):
             return None
-        others = {other: value for other, value in self._members.items() if other != name}
         if not all(
             is_flat(value) if isinstance(value, dict) else self._is_wrapper_member(other, value)
-            for other, value in others.items()
+            for other, value in self._members.items()
+            if other != name
         ):
             return None
         return self._under(
