@@ -200,12 +200,15 @@ class ObjectMembers:
         return name in ("status", "state") and str(self._members[name]).lower() in _OUTCOMES
 
     def _describes_entity(self) -> bool:
-        """Return True if the values beside a list describe one entity, and neither tool nor query asks for a list."""
-        tool = self._arguments.tool
-        if self._asks_for_list() or self._arguments.returns_rows or self._is_page_of_results():
+        """Return True if the values beside a list describe one entity, and it may be a property."""
+        if self._is_list_expected():
             return False
         described = [name for name in self._scalars() if name in _ENTITY_MEMBERS and not self._is_repeated(name)]
-        return len(described) > (0 if is_fetching_tool(tool) else 1)
+        return len(described) > (0 if is_fetching_tool(self._arguments.tool) else 1)
+
+    def _is_list_expected(self) -> bool:
+        """Return True if tool or query asks for a list, or the object is a page of one, so that it is no property."""
+        return self._asks_for_list() or bool(self._arguments.returns_rows) or self._is_page_of_results()
 
     def _asks_for_list(self) -> bool:
         return is_listing_tool(self._arguments.tool) or is_searching_tool(self._arguments.tool)
@@ -249,16 +252,14 @@ class ObjectMembers:
 
     def _is_fact_sheet(self) -> bool:
         """Return True if a describing tool returns several scalars, so that a list is one property among others."""
-        facts = [
-            name
-            for name, value in self._members.items()
-            if not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS
-        ]
-        return is_describing_tool(self._arguments.tool) and len(facts) > 1
+        facts = sum(
+            not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS for name, value in self._members.items()
+        )
+        return is_describing_tool(self._arguments.tool) and facts > 1
 
     def _is_beside_statistics(self) -> bool:
-        """Return True if several maps of numbers are beside a list, and neither tool nor query asks for a list."""
-        if self._asks_for_list() or self._arguments.returns_rows or self._is_page_of_results():
+        """Return True if several maps of numbers are beside a list, and it may be a property."""
+        if self._is_list_expected():
             return False
         inner = (value for value in self._members.values() if isinstance(value, dict) and value)
         return sum(all(type(number) in (int, float) for number in one.values()) for one in inner) > 1
