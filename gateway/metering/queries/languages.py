@@ -57,10 +57,10 @@ class _Description(msgspec.Struct, frozen=True):
     """Other names of the language."""
     products: tuple[str, ...] = ()
     """Words that name the language only in the name of a tool, or with `query`."""
-    text: str = r"(?!)"
-    """The beginning of a text that is unmistakably in the language."""
-    unlike_sql: str = r"(?!)"
-    """Syntax of a language that begins like SQL, and that a parser of SQL rejects."""
+    text: str = ""
+    """The beginning of a text that is unmistakably in the language; empty if there is none."""
+    unlike_sql: str = ""
+    """Syntax of a language that begins like SQL, and that a parser of SQL rejects; empty for other languages."""
     start: str = ""
     """The beginning of a query of the table `_`, if servers put queries together from several arguments."""
     where: str = ""
@@ -175,8 +175,10 @@ _WORDS = {language.value: language for language in Language} | {
 _PRODUCTS = frozenset(word for one in _DESCRIPTIONS.values() for word in one.products)
 _AFFIXES = frozenset(("", "query", "queries", "search", "text", "string", "statement", "expr", "expression", "script"))
 """The rest of an argument's name that names a language: `kql_query`, `search_spl`."""
-_TEXTS = [(language, re.compile(one.text, re.IGNORECASE)) for language, one in _DESCRIPTIONS.items()]
-_UNLIKE_SQL = [(language, re.compile(one.unlike_sql, re.IGNORECASE)) for language, one in _DESCRIPTIONS.items()]
+_TEXTS = [(language, re.compile(one.text, re.IGNORECASE)) for language, one in _DESCRIPTIONS.items() if one.text]
+_UNLIKE_SQL = [
+    (language, re.compile(one.unlike_sql, re.IGNORECASE)) for language, one in _DESCRIPTIONS.items() if one.unlike_sql
+]
 _DESCRIBED = re.compile(
     r"\b(?:sql|es\|ql|" + "|".join(word for word in _WORDS if word not in _PRODUCTS) + r")\b", re.IGNORECASE
 )
