@@ -12,8 +12,7 @@ from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
     comments=("//", "/*"),
-    literals=[r'"""((?:[^"]|"(?!""))*)""""{0,2}'],
-    strings='"',
+    strings=('"""', '"'),
     names="`",
     word_characters=r"\w.",
     marks=r"/\*|==|!=|<=|>=",

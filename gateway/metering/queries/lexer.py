@@ -31,7 +31,12 @@ REGEX = "regex"
 LINE_COMMENT = r"//[^\n]*"
 BLOCK_COMMENT = r"/\*(?:[^*]|\*(?!/))*\*/"
 _COMMENTS = {"//": LINE_COMMENT, "--": r"--[^\n]*", "/*": BLOCK_COMMENT, "```": r"```(?:[^`]|`(?!``))*```"}
-_QUOTED = {'"': r'"((?:[^"\\]|\\.)*)"', "'": r"'((?:[^'\\]|\\.)*)'", "`": r"`([^`]*)`"}
+_QUOTED = {
+    '"': r'"((?:[^"\\]|\\.)*)"',
+    "'": r"'((?:[^'\\]|\\.)*)'",
+    '"""': r'"""((?:[^"]|"(?!""))*)""""{0,2}',
+    "`": r"`([^`]*)`",
+}
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _OPENING = frozenset(_CLOSING.values())
@@ -63,17 +68,17 @@ Nodes = Sequence[Node]
 class Lexer:
     """The tokens of one language.
 
-    `comments` are their openings. `strings` and `names` are the quotes of strings and of identifiers; `literals` are
-    patterns of further strings, with one group for the text inside. A word may contain the characters of
-    `word_characters`. `marks` are those of several characters.
+    `comments` are their openings. `strings` and `names` are the quotes of strings and of identifiers, the longest
+    first; `literals` are patterns of further strings, with one group for the text inside. A word may contain the
+    characters of `word_characters`. `marks` are those of several characters.
     """
 
     def __init__(
         self,
         *,
         comments: Iterable[str] = (),
-        strings: str = "",
-        names: str = "",
+        strings: Iterable[str] = (),
+        names: Iterable[str] = (),
         literals: Iterable[str] = (),
         word_characters: str = r"\w",
         marks: str = "",
