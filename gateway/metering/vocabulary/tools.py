@@ -105,6 +105,12 @@ def _words_in_order(tool: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(tool[:200])]
 
 
+def _before_preposition(words: list[str]) -> list[str]:
+    """Return the words before the first preposition that does not begin the name."""
+    end = next((at for at, word in enumerate(words) if at and word in _PREPOSITIONS), len(words))
+    return words[:end]
+
+
 @lru_cache(maxsize=1_024)
 def is_writing_tool(tool: str) -> bool:
     """Return True if the tool's name begins with a verb such as `insert`, possibly after a product name, or ends so."""
@@ -166,9 +172,7 @@ def fetches_own(tool: str) -> bool:
 @lru_cache(maxsize=1_024)
 def head_noun(tool: str) -> str:
     """Return the noun that a tool returns by its name: `user` of `get_user_by_id`; empty if many things are in it."""
-    words = _words_in_order(tool)
-    ends = [at for at, word in enumerate(words) if at and word in _PREPOSITIONS]
-    words = words[: ends[0]] if ends else words
+    words = _before_preposition(_words_in_order(tool))
     noun = next((word for word in reversed(words) if word not in _FETCH_VERBS), "")
     noun = noun if words[-1:] == [noun] else noun.removesuffix("s")  # `boats_get`
     return "" if noun in _CONTAINERS or noun in _COLLECTIVES else noun
@@ -186,8 +190,7 @@ def is_plural_tool(tool: str) -> bool:
     words = _words_in_order(tool)
     if not _ANALYSIS_VERBS.isdisjoint(words[:2]):
         return False
-    end = next((at for at, word in enumerate(words) if at and word in _PREPOSITIONS), len(words))
-    last = words[end - 1] if words else ""
+    last = "".join(_before_preposition(words)[-1:])
     return len(last) > 3 and last[-1:] == "s" and last not in _SINGULARS_IN_S
 
 
@@ -221,8 +224,7 @@ def is_returned_by(member: str, tool: str) -> bool:
 
     It has for `tables` and `list_tables`; not for `roles` and `list_users_with_roles` or `list_users_and_roles`.
     """
-    words = _words_in_order(tool)
-    words = words[: next((at for at, word in enumerate(words) if at and word in _PREPOSITIONS), len(words))]
+    words = _before_preposition(_words_in_order(tool))
     while words and words[-1] in _LIST_VERBS | _FETCH_VERBS:
         words.pop()
     is_plural = is_plural_tool("_".join(words)) and "and" not in words
