@@ -63,7 +63,7 @@ def _known_to_parser() -> frozenset[str]:
     return frozenset(map(_normalize, names)) - _READING
 
 
-_PURE = _OTHER_PURE | _known_to_parser()
+_PURE = _OTHER_PURE | _ROW_GENERATORS | _known_to_parser()
 _READING_TYPES = tuple({type_ for name, type_ in exp.FUNCTION_BY_NAME.items() if _normalize(name) in _READING})
 """The types of the functions in `_READING` in parsed statements."""
 
@@ -85,7 +85,7 @@ def are_known(nodes: Nodes) -> bool:
         return False
     rows = (call.this for call in nodes.of(exp.TableFromRows))
     return all(generates_rows(name_of(call)) for call in rows) and all(
-        isinstance(call.parent, exp.Table) or _reads_arguments_only(name_of(call))
+        isinstance(call.parent, exp.Table) or _normalize(name_of(call)) in _PURE
         for call in nodes.of(exp.Anonymous, exp.AnonymousAggFunc, *_READING_TYPES)
     )
 
@@ -95,7 +95,3 @@ def name_of(call: exp.Expr) -> str:
     if isinstance(call, exp.Anonymous | exp.AnonymousAggFunc):
         return call.name
     return call.sql_name() if isinstance(call, exp.Func) else type(call).__name__
-
-
-def _reads_arguments_only(name: str) -> bool:
-    return _normalize(name) in _PURE or _normalize(name) in _ROW_GENERATORS
