@@ -44,7 +44,7 @@ _RELATION = re.compile(r"(?<![\w.])(\w{1,63})(?:!\w{1,63})?\((?!\))")
 _EXPAND = re.compile(r"\$expand=([^&]*)")
 _OTHER_OPTION = re.compile(r"\$(?!expand)\w{1,20}=[^;)&]*")
 _EXPANDED = re.compile(r"(?:\A|[,/=])\s*([A-Za-z_]\w{0,62})")
-_METHOD = "GET|POST|PUT|DELETE|HEAD|PATCH"
+_METHOD = "|".join(_METHODS).upper()
 _CONSOLE_START = re.compile(rf"(?:\s*#[^\n]*\n)*\s*({_METHOD})[ \t]+(/?[^\s]*/_[a-z]\S*)", re.IGNORECASE)
 _CONSOLE = re.compile(
     rf"(?:\A\ufeff?|[\n\r])[ \t]*(?:(?:{_METHOD})[ \t]+[\w.,*<>/?_$-]\S*"
