@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from gateway.metering.table_names import MAX_TABLE_NAME
-from gateway.metering.vocabulary.arguments import ID_ENDINGS, LIMIT_ARGUMENTS
+from gateway.metering.vocabulary.arguments import ID_ENDINGS, LIMIT_ARGUMENTS, REQUEST_PATH_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
 _PATH_END = 400
@@ -16,7 +16,7 @@ _PATH_END = 400
 MAX_LIMIT_ARGUMENTS = 64
 """Arguments that are read."""
 
-_PATH_ARGUMENTS = ("path", "endpoint", "url", "uri", "route", "resource")
+_PATH_ARGUMENTS = (*REQUEST_PATH_ARGUMENTS, "resource")
 _PATH_ID = re.compile(r"/([\w-]{0,60}\d[\w-]{0,60})(?:\.json)?/?(?:\?.{0,2000})?\Z")
 _SQL_LIMIT = re.compile(r"\blimit\s+(\d{1,9})\s*;?\s*\Z")
 _SQL_END = 64

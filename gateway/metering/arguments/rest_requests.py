@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from gateway.metering.vocabulary.arguments import REQUEST_PATH_ARGUMENTS
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import tool_words
 
@@ -22,7 +23,6 @@ _METHODS = {"get": False, "head": False, "post": True, "put": True, "patch": Tru
 """HTTP methods, and True for those that write."""
 _INTERFACE_WORDS = word_set("postgrest odata")
 _REQUEST_WORDS = word_set("request api http rest endpoint")
-_PATH_ARGUMENTS = ("path", "endpoint", "url", "uri", "route")
 _QUERY_WORDS = word_set(
     "search msearch query find filter list graphql rpc execute sql aggregate count read get mget batch run"
 )
@@ -132,7 +132,7 @@ def _method(values: Mapping[str, str]) -> str:
 
 
 def _path(values: Mapping[str, str]) -> str:
-    paths = [values[name] for name in _PATH_ARGUMENTS if values.get(name)]
+    paths = [values[name] for name in REQUEST_PATH_ARGUMENTS if values.get(name)]
     return paths[0] if paths else ""
 
 

@@ -225,6 +225,8 @@ CONDITION_ARGUMENTS = word_set("where whereclause wherecondition condition condi
 FILE_ARGUMENTS = word_set(
     "path paths file files filepath filepaths filename filenames csvpath csvfile inputpath inputfile uri url"
 )
+REQUEST_PATH_ARGUMENTS = ("path", "endpoint", "url", "uri", "route")
+"""Arguments with the path of a request; the first that a call has is it."""
 
 LIMIT_ARGUMENTS = word_set(
     "limit maxresults maxrows maxrecords maxitems pagesize perpage top topk topn numresults nresults resultlimit "
