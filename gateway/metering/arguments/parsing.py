@@ -177,9 +177,10 @@ class _TableNames:
     @property
     def certain(self) -> tuple[str, ...] | None:
         """`named` if it is all that the call can reach, else `None`."""
-        if not self.is_exhaustive or (not self.named and is_writing_tool(self._tool)):
+        if not self.is_exhaustive or any(one.lists_names for one in self.known):
             return None
-        return None if any(one.lists_names for one in self.known) else self.named
+        named = self.named
+        return named if named or not is_writing_tool(self._tool) else None
 
 
 def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
