@@ -100,7 +100,7 @@ def read(text: str, program: Program) -> QueryAnalysis | None:
         for name in _names(pattern, plain):
             if name not in variables:
                 sources.add(name, tables)
-    others = list(_names(program.otherwise, plain))
+    others = _names(program.otherwise, plain)
     for name in others if not sources.read else ():
         sources.add(name)
     sources.lists_names = not sources.read and program.listing.search(plain) is not None
