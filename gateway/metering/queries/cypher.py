@@ -7,7 +7,7 @@ passes through nodes of any label; procedures, `LOAD CSV` and functions with a n
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import MARK, NAME, STRING, WORD, Lexer, Node, Nodes
+from gateway.metering.queries.lexer import MARK, STRING, Lexer, Node, Nodes
 from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(comments=("//", "/*"), strings="'\"", names="`", marks=r"/\*|::|<>|<=|>=|=~|\.\.")
@@ -88,10 +88,10 @@ class _Reader:
     def _group(self, group: Node, before: Node, clause: str, *, is_write: bool) -> None:
         """Read a group that may be the pattern of a node, `(n:Person {name: 'a'})`, an expression or arguments."""
         nodes = group.nodes
-        variable = nodes[0].text if nodes and nodes[0].kind in (WORD, NAME) else ""
+        variable = nodes[0].text if nodes and nodes[0].is_identifier else ""
         rest = nodes[1:] if variable else nodes
         is_match = clause in ("match", "optional")
-        is_function = before.kind in (WORD, NAME) and before.word not in _NOT_FUNCTIONS
+        is_function = before.is_identifier and before.word not in _NOT_FUNCTIONS
         if rest and rest[0].is_mark(":"):
             labels = self._read_labels(rest)
             if variable:
@@ -111,7 +111,7 @@ class _Reader:
         """Return the labels in `:A`, `:A:B`, `:A|B`, `:A&B`."""
         labels = []
         for at, node in enumerate(nodes):
-            if node.kind in (WORD, NAME) and nodes[at - 1].kind not in (WORD, NAME):
+            if node.is_identifier and not nodes[at - 1].is_identifier:
                 labels.append(node.text)
             elif node.kind == "(" and depth < _MAX_LABEL_LEVELS:
                 labels.extend(self._read_labels((Node(MARK, ":"), *node.nodes), depth + 1))
