@@ -57,7 +57,11 @@ def _count_siblings(text: str, name: str) -> int | None:
     if not text.endswith(closing):
         return None
     total = text.count(closing)
-    return total if text.count(f"<{name}>") + text.count(f"<{name} ") == total else None
+    return total if _count_openings(text, name) == total else None
+
+
+def _count_openings(text: str, name: str) -> int:
+    return text.count(f"<{name}>") + text.count(f"<{name} ")
 
 
 def _count_root(text: str, outer: re.Match[str]) -> Count:
@@ -71,8 +75,9 @@ def _count_root(text: str, outer: re.Match[str]) -> Count:
         if total is not None and (total > 1 or name in (f"{inner.group(1)}s", f"{inner.group(1)}List")):
             return counted(total, "xml_text")
         if total is None:
-            record = match.group(1) if (match := _RECORD.search(body)) is not None else ""
-            total = body.count(f"<{record}>") + body.count(f"<{record} ") if record else 0
-            return counted(total, "xml_text") if total else Count(1, "xml_text", CountKind.OBJECT)
+            record = _RECORD.search(body)
+            if record is not None and (records := _count_openings(body, record.group(1))):
+                return counted(records, "xml_text")
+            break
         body, name = body[inner.end() : body.rfind("</")].strip(), inner.group(1)
     return Count(1, "xml_text", CountKind.OBJECT)
