@@ -51,9 +51,8 @@ def count(text_outline: Outline) -> int | None:
 
 def _parts(body: list[str]) -> Iterator[int]:
     """Return the numbers of parts of the body, by each type of part."""
-    filled = [
-        line for line in body if line.strip() and not (line[:1] in _RULE_STARTS and RULE.match(line[:MAX_PREFIX]))
-    ]
+    lines = [line for line in body if line.strip()]
+    filled = [line for line in lines if line[:1] not in _RULE_STARTS or not RULE.match(line[:MAX_PREFIX])]
     if not filled:
         return
     depths = [0 if line[:1] not in (" ", "\t") else indentation(line) for line in filled]
@@ -61,7 +60,7 @@ def _parts(body: list[str]) -> Iterator[int]:
     top = [line for line, own in zip(filled, depths, strict=True) if own == depth]
     items = len([line for line in top if ITEM.match(line[:MAX_PREFIX])])
     yield len(split_blocks(body, is_blank))
-    if [line for line in body if line[:1] in _RULE_STARTS and RULE.match(line[:MAX_PREFIX])]:
+    if len(filled) < len(lines):
         yield len(split_blocks(body, lambda line: RULE.match(line[:MAX_PREFIX])))
     if items:
         yield items
@@ -71,9 +70,10 @@ def _parts(body: list[str]) -> Iterator[int]:
     levels = Counter(match.group(1) for match in headings if match is not None)
     yield from levels.values()
     yield len([line for line in top if line[:2] == "**" and _BOLD_HEADING.match(line[:MAX_PREFIX])])
-    labels = Counter(name for line in top if (name := label(line)) is not None)
+    names = [label(line) for line in top]
+    labels = Counter(name for name in names if name is not None)
     yield from (number for number in labels.values() if number > 1)
     beginnings = Counter(tuple(line[:MAX_PREFIX].split(maxsplit=2)[:2]) for line in top)
     yield from (number for number in beginnings.values() if number > 1)
-    if label(top[0]) is not None:
-        yield labels[label(top[0]) or ""]
+    if names[0] is not None:
+        yield labels[names[0]]
