@@ -7,6 +7,18 @@ import pytest
 
 from tests.metering.support import records, texts
 
+SVN_LOG = """\
+----------------
+r24 | ann | 2026-11-30 16:25:52 +0000 | 1 line
+
+Fix it
+----------------
+r23 | ben | 2026-11-30 16:25:51 +0000 | 2 lines
+
+Add it
+and more
+----------------"""
+
 
 @pytest.mark.parametrize(
     ("tool", "text", "expected"),
@@ -41,6 +53,7 @@ def test_paths_with_and_without_folders_are_one_record_each(tool: str, text: str
         ("git_log", "1f2e3d4 Fix the door\n2f2e3d4 Begin", 2),
         ("git_log", "1f2e3d4 (HEAD -> main, origin/main) Fix the door\n2f2e3d4 Begin\nabcdef0 Merge branch 'x'", 3),
         ("git_log", "* 1f2e3d4 Fix the door\n* 2f2e3d4 Begin", 2),
+        ("svn_log", SVN_LOG, 2),
         ("git_diff_stat", " a.py | 10 +++++-----\n b.py |  2 +-\n 2 files changed, 6 insertions(+), 6 deletions(-)", 2),
         ("git_tags", "v1.0\nv1.1\nv2.0", 3),
     ],
