@@ -151,8 +151,10 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
     others = [line for line in fields if not _is_bookkeeping(line, arguments)]
     if len(others) < min(2, len(fields)) and all(map(states_alone, others)):
         labels = {label(line) for line in fields}
-        is_shared = any(label(line) in labels - {None} and not states_alone(line) for line in beside if ":" in line)
-        return len(labels) == len(fields) and not is_shared
+        if len(labels) < len(fields):
+            return False
+        names = labels - {None}
+        return all(label(line) not in names or states_alone(line) for line in beside if ":" in line)
     is_prose = len(block) <= 2 and all(map(_is_sentence, block))
     nearest = next(line for line in beside if line.strip())
     return is_prose and not _is_sentence(nearest) and messages.count("\n".join(block)) is None
