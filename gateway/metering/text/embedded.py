@@ -27,7 +27,8 @@ MAX_TRIES = 3
 _TAG_LINE = re.compile(r"^<([A-Za-z]\w{1,40}-[\w-]{2,100})>\n", re.MULTILINE)
 _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
-_CHECK_BOX = re.compile(r"\[[ xX*-]?\] \w|\(\d[\d.]{0,10}%?\)\s")
+_MARK = re.compile(r"\[[ xX*-]?\] \w|\(\d[\d.]{0,10}%?\)\s")
+"""A check box or a score at the beginning of an item."""
 _SUMMARY = re.compile(
     r"[\W_]{0,40}(?:summary|statistics|stats|metadata|meta|pagination|paging|page info)\b[^\n{\[]{0,80}:\s?\{",
     re.IGNORECASE,
@@ -46,7 +47,7 @@ class CountsValues(Protocol):
 
 def begins_as_data(text: str) -> bool:
     """Return True if a text that begins with a bracket begins like JSON or a repr, as opposed to a mark."""
-    if _CHECK_BOX.match(text):
+    if _MARK.match(text):
         return False
     return text[0] in "{(" or text[1:].lstrip()[:1] in ("{", "[", "(", '"', "'", "]")
 
