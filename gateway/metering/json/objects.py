@@ -131,7 +131,11 @@ def has_types(value: Any) -> bool:
     """Return True if the columns that an object lists have types."""
     columns = _columns_of(value, 0)
     described = list(columns.values()) if isinstance(columns, dict) else columns[:1] if columns else []
-    return bool(described) and all(isinstance(one, dict) and any("type" in name for name in one) for one in described)
+    return bool(described) and all(map(_has_type, described))
+
+
+def _has_type(column: Any) -> bool:
+    return isinstance(column, dict) and any("type" in name for name in column)
 
 
 def _columns_of(value: Any, depth: int) -> list[Any] | dict[str, Any] | None:
@@ -144,8 +148,7 @@ def _columns_of(value: Any, depth: int) -> list[Any] | dict[str, Any] | None:
     schema: dict[str, Any] = next(
         (value[name] for name in ("mappings", "schema") if isinstance(value.get(name), dict)), {}
     )
-    is_typed = all(isinstance(one, dict) and any("type" in name for name in one) for one in schema.values())
-    return schema if schema and is_typed else _columns_of(schema, depth + 1)
+    return schema if schema and all(map(_has_type, schema.values())) else _columns_of(schema, depth + 1)
 
 
 def is_named_result(members: Members) -> bool:
