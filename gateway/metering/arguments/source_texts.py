@@ -98,7 +98,7 @@ def leaves_sheet(formula: str) -> bool:
 
 def _is_yaml_of_source(text: str) -> bool:
     lines = [line for line in text.split("\n") if line.strip() and line.lstrip()[0] != "#"]
-    margin = min((len(line) - len(line.lstrip()) for line in lines[:1]), default=0)
+    margin = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
     outer = [line[margin:] for line in lines if not line[: margin + 1].isspace()]
     if not all(map(_YAML_LINE.match, outer)):
         return False
