@@ -95,7 +95,7 @@ def read(tool: str, values: Mapping[str, str]) -> RestRequest | None:
 
 def _tables(path: str, *, is_of_interface: bool) -> list[str]:
     path, _, query = unquote(path).partition("?")
-    path = path[_PREFIX.match(path).end() :].rstrip("/")  # type: ignore[union-attr]
+    path = _PREFIX.sub("", path, count=1).rstrip("/")
     if (index := _INDEX.match(path)) is not None:
         return index[1].split(",")
     if (entities := _ENTITIES.match(path)) is None:
