@@ -1,4 +1,4 @@
-"""Arguments that, beside a table, bring in another: by their name, as options in a text, or as a handle of a query.
+"""Arguments that, beside a table, bring in another: by their name, or as a handle of a query.
 
 - Arguments such as `join`, `union`, `from` and `second_table` name tables.
 - Arguments such as `expand`, `include` and `populate` name relations, whose tables are not known.
