@@ -10,9 +10,9 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.text.line_types import IDENTIFYING, ITEM
 from gateway.metering.text.lines import EDGE, split_blocks
 from gateway.metering.text.lists import grouped_lists
-from gateway.metering.text.outline import IDENTIFYING, ITEM
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 

@@ -11,61 +11,30 @@ import re
 
 import msgspec
 
-from gateway.metering.text.lines import indentation
-from gateway.metering.text.statements import messages, phrases
-from gateway.metering.text.statements.patterns import fold, spaced
-from gateway.metering.text.statements.witnesses import Stated, stated, states_only
-from gateway.metering.vocabulary.members import (
-    COUNT_MEMBERS,
-    ENVELOPE_MEMBERS,
-    PAGE_MEMBERS,
-    RETURNED_COUNT_MEMBERS,
-    ROW_MEMBERS,
-    SUMMARY_MEMBERS,
-    TOTAL_MEMBERS,
+from gateway.metering.text.line_types import (
+    ITEM,
+    MARKDOWN_HEADING,
+    MAX_PREFIX,
+    MORE,
+    RULE,
+    is_bookkeeping,
+    is_sentence,
+    label,
+    states_alone,
 )
-from gateway.metering.vocabulary.names import normalize_name, word_set
+from gateway.metering.text.lines import indentation
+from gateway.metering.text.statements import messages
+from gateway.metering.text.statements.patterns import fold
+from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 
 MAX_HEADING_LINES = 5
 """Headings and blocks of remarks before the records, or after them."""
 MAX_REMARK_LINES = 8
 """Lines of a block of remarks."""
-MAX_SENTENCE = 300
-"""Characters of a sentence, or a line in italics, beside the records."""
-MAX_PREFIX = 200
-"""Characters of a line that are matched."""
 
-IDENTIFYING = word_set("id key title subject number url uri uuid")
-"""Labels of the fields that identify an entity."""
-ITEM = re.compile(
-    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|\u30fb|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|\(\d[\d.]{0,10}%?\)\s|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
-)
-"""A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
-RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
-MARKDOWN_HEADING = re.compile(r"(#{1,6})\s")
 _STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U0001f4dd\U0001f4c1\U0001f4c2]")
-_LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]")
-_VALUE = re.compile(r"[\s*_`\"']*([^\n]*?)[\s*_`\"']*\Z")
-_PAGE = re.compile(rf"\W{{0,8}}(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d{{1,9}}(?:\W|\Z)")
-_MORE = re.compile(rf"\W{{0,8}}(?:and\s|\+)?\d[\d,.]{{0,12}}\s(?:\w{{1,20}}\s)?(?:{spaced(phrases.MORE)})(?!\w)")
-_TALLY = re.compile(r"\W{0,4}[^\W\d][\w ]{0,40}:\W{0,4}(?:[^\W\d][\w ]{0,40}: \d{1,9}(?:, |\Z)){2,20}\Z")
-"""Numbers of records by a property: `By status: open: 3, done: 8`."""
-_SENTENCE = re.compile(
-    r"[\s>*_(\"'\u2014-]{0,8}[^\W\d_][^|\t]{10,}?[.!?\u2026\u3002\uff01\uff1f][)*_\"'`]{0,4}\Z|"
-    r"([*_])(?![*_\s])[^*_|\t]{8,}\1\Z"
-)
 _FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
 """The heading of the first of numbered records: `Result 1:`."""
-_FIELDS_OF_ENTITIES = word_set("type code kind message status version currency unit units timezone format time")
-"""Labels that are as common among the fields of a record."""
-_BOOKKEEPING = (
-    (ENVELOPE_MEMBERS - _FIELDS_OF_ENTITIES)
-    | PAGE_MEMBERS
-    | TOTAL_MEMBERS
-    | COUNT_MEMBERS
-    | RETURNED_COUNT_MEMBERS
-    | SUMMARY_MEMBERS
-)
 _COLONS = (":", "\uff1a")
 
 
@@ -122,17 +91,6 @@ def hide_code(lines: list[str]) -> list[str]:
     return hidden
 
 
-def label(line: str) -> str | None:
-    """Return the label of a line such as `Name: x`."""
-    match = _LABEL.match(line[:MAX_PREFIX])
-    return match.group(1) if match is not None else None
-
-
-def states_alone(line: str) -> bool:
-    """Return True if a line at the left margin only states a number of records."""
-    return line[:1] not in (" ", "\t") and not ITEM.match(line[:MAX_PREFIX]) and states_only(line)
-
-
 def _block_at(lines: list[str], start: int) -> list[str]:
     """Return the lines from `start` up to a blank line or a rule; some more than those of remarks at most."""
     block = []
@@ -148,16 +106,16 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
     if not 0 < len(block) <= MAX_REMARK_LINES or not any(line.strip() for line in beside):
         return False
     fields = block[1:] if MARKDOWN_HEADING.match(block[0]) else block
-    others = [line for line in fields if not _is_bookkeeping(line, arguments)]
+    others = [line for line in fields if not is_bookkeeping(line, arguments)]
     if len(others) < min(2, len(fields)) and all(map(states_alone, others)):
         labels = {label(line) for line in fields}
         if len(labels) < len(fields):
             return False
         names = labels - {None}
         return all(label(line) not in names or states_alone(line) for line in beside if ":" in line)
-    is_prose = len(block) <= 2 and all(map(_is_sentence, block))
+    is_prose = len(block) <= 2 and all(map(is_sentence, block))
     nearest = next(line for line in beside if line.strip())
-    return is_prose and not _is_sentence(nearest) and messages.count("\n".join(block)) is None
+    return is_prose and not is_sentence(nearest) and messages.count("\n".join(block)) is None
 
 
 def _states_none(body: list[str], arguments: frozenset[str]) -> bool:
@@ -166,37 +124,7 @@ def _states_none(body: list[str], arguments: frozenset[str]) -> bool:
         return False
     filled = [line for line in body if line.strip()]
     numbers = {stated(line).number for line in filled} - {None}
-    return len(filled) > 1 and numbers == {0} and all(_is_bookkeeping(line, arguments) for line in filled)
-
-
-def _is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
-    """Return True if a line is a field about the result, or repeats an argument of the call."""
-    if line[:1] in (" ", "\t"):
-        return False
-    text = fold(line[:MAX_PREFIX])
-    if _PAGE.match(text) or _MORE.match(text) or _TALLY.match(text):
-        return True
-    match = _LABEL.match(line[:MAX_PREFIX])
-    if match is None:
-        return False
-    name = normalize_name(match.group(1))
-    value = _VALUE.match(line[match.end() : MAX_PREFIX])
-    return (
-        name in _BOOKKEEPING
-        or (name in ROW_MEMBERS and states_alone(line))
-        or any(name.endswith(word) for word in ("time", "cursor", "token", "pages", "total", "offset"))
-        or (value is not None and value.group(1) in arguments)
-    )
-
-
-def _is_sentence(line: str) -> bool:
-    """Return True if a line is a sentence in prose, or advice."""
-    text = line.strip()
-    if not text or len(text) > MAX_SENTENCE or "|" in text or "\t" in text:
-        return False
-    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or messages.introduces_advice(text)):
-        return False
-    return text.count(" ") > 1 and _SENTENCE.match(text) is not None
+    return len(filled) > 1 and numbers == {0} and all(is_bookkeeping(line, arguments) for line in filled)
 
 
 def _begins(lines: list[str], at: int) -> bool:
@@ -226,7 +154,7 @@ def _without_footers(lines: list[str], statements: list[Stated], arguments: froz
         elif above and (_states_number(last, above) or _are_remarks(last, above[::-1], arguments)):
             footer = last
         elif len(body) > 1 and (
-            (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or _MORE.match(fold(body[-1]))
+            (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or MORE.match(fold(body[-1]))
         ):
             footer = body[-1:]
         else:

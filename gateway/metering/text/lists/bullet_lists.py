@@ -10,9 +10,10 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
+from gateway.metering.text.line_types import RULE
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
-from gateway.metering.text.outline import RULE, Outline, outline
+from gateway.metering.text.outline import Outline, outline
 from gateway.metering.text.statements.patterns import is_unspaced
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name

@@ -10,7 +10,7 @@ import re
 from bisect import bisect
 from itertools import pairwise
 
-from gateway.metering.text.outline import IDENTIFYING, ITEM
+from gateway.metering.text.line_types import IDENTIFYING, ITEM
 from gateway.metering.text.statements.witnesses import stated
 
 MAX_MATCHED = 300

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.text.line_types import ITEM
 from gateway.metering.text.lines import indentation
-from gateway.metering.text.outline import ITEM
 from gateway.metering.vocabulary.names import word_set
 
 MAX_NAME = 300

@@ -11,16 +11,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from gateway.metering.text.lines import indentation, is_blank, split_blocks
-from gateway.metering.text.outline import (
+from gateway.metering.text.line_types import (
     ITEM,
     MARKDOWN_HEADING,
     MAX_PREFIX,
     RULE,
-    Outline,
     label,
     states_alone,
 )
+from gateway.metering.text.lines import indentation, is_blank, split_blocks
+from gateway.metering.text.outline import Outline
 from gateway.metering.text.statements.witnesses import stated
 
 MAX_STATING_LINES = 200
