@@ -122,6 +122,7 @@ class ProxyServer:
             self._check_deadlines(self.last_tick)
 
     def _check_deadlines(self, now: float) -> None:
+        # Apart from the loop, whose variables would keep a closed connection until the next one.
         for connection in list(self.connections):
             try:
                 connection.check_deadlines(now)

@@ -173,6 +173,7 @@ class UpstreamPool:
             self._check_deadlines(loop.time())
 
     def _check_deadlines(self, now: float) -> None:
+        # Apart from the loop, whose variables would keep a closed connection until the next one.
         self._keep_alive.check_probe(now)
         for connection in self._idle[:]:
             if connection.state is ConnectionState.CLOSED or connection.deadline <= now:
