@@ -79,7 +79,7 @@ def explain(
     steps = (
         Step("result", f"{len(result_json):,} bytes" + (", isError" if decoded.isError is True else "")),
         *_rule_steps(tool, arguments, result_json, rules, decoded),
-        Step("arguments", _describe_arguments(parsed, arguments, hints)),
+        Step("arguments", _describe_arguments(tool, parsed, arguments, hints)),
         *_part_steps(parts),
     )
     found = candidates(result, parts.structured, parts.lists, parts.text_counts)
@@ -148,7 +148,9 @@ def _rule_steps(
             yield Step(f"{name} {member}", f"{expression.text} → {shown}")
 
 
-def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any], hints: ToolHints | None) -> str:
+def _describe_arguments(
+    tool: str, parsed: ParsedArguments, arguments: Mapping[str, Any], hints: ToolHints | None
+) -> str:
     findings = [f"reads {', '.join(parsed.tables_read)}"] if parsed.tables_read else ["no table is read"]
     if others := set(parsed.tables_named) - set(parsed.tables_read):
         findings.append(f"writes or names {', '.join(sorted(others))}")
@@ -160,7 +162,7 @@ def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any], h
         findings.append("a statement that returns no rows")
     if parsed.is_plan:
         findings.append("the plan of a statement, whose records are unknown")
-    if not names_all_tables(parsed.tool, arguments, hints):
+    if not names_all_tables(tool, arguments, hints):
         findings.append("may reach further tables")
     return "; ".join(findings)
 

@@ -48,6 +48,12 @@ def test_the_language_of_a_query_is_named() -> None:
     assert steps(explanation)["arguments"] == "reads t; from a query in kql"
 
 
+def test_the_reach_of_a_call_is_judged_by_the_name_of_its_tool() -> None:
+    arguments = {"operation": "update", "table": "boats", "note": "table: secret"}
+    explanation = explained(texts("done"), tool="manage_boats", **arguments)
+    assert steps(explanation)["arguments"].endswith("may reach further tables")
+
+
 def test_the_value_of_each_expression_of_the_rule_is_shown() -> None:
     rules = parse_rules(
         {"rule": [{"tool": "que*", "tables": "arguments.area", "records": "length(structuredContent.found)"}]}
