@@ -49,8 +49,7 @@ def test_the_language_of_a_query_is_named() -> None:
 
 
 def test_the_reach_of_a_call_is_judged_by_the_name_of_its_tool() -> None:
-    arguments = {"operation": "update", "table": "boats", "note": "table: secret"}
-    explanation = explained(texts("done"), tool="manage_boats", **arguments)
+    explanation = explained(texts("done"), tool="manage_boats", operation="update", table="boats", note="table: secret")
     assert steps(explanation)["arguments"].endswith("may reach further tables")
 
 
