@@ -74,7 +74,7 @@ def count_records(result: ToolResult, arguments: ParsedArguments, hints: ToolHin
 def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
     """Count the structured content, or else the content blocks."""
     data = tool_result.structured_content(result)
-    structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
+    structured = UNKNOWN_COUNT if data is None else counter.count_structured(result)
     if structured.kind >= CountKind.COUNTED:
         return structured
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
@@ -113,9 +113,9 @@ class ResultCounter:
         self._record_paths = hints.record_paths if hints is not None else ()
         self._declared = frozenset(normalize_name(name) for path in self._record_paths for name in path)
 
-    def count_structured(self, data: msgspec.Raw) -> Count:
+    def count_structured(self, result: ToolResult) -> Count:
         try:
-            value = structure.read(data)
+            value = tool_result.read_structure(result)
         except ValueError:
             return UNKNOWN_COUNT
         found = self.count_value(value, "structured", 0)

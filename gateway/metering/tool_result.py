@@ -9,9 +9,13 @@ from __future__ import annotations
 import enum
 import secrets
 import threading
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
+
+from gateway.metering.json import structure
+from gateway.metering.json.partial_values import UNREAD
 
 MAX_RESULT = 2_500_000
 """Bytes; a larger result is not decoded."""
@@ -90,7 +94,7 @@ class SmallToolResult(ResultStatus, gc=False):
         return bool(self.content or self.structuredContent)
 
 
-class LargeToolResult(ResultStatus, gc=False):
+class LargeToolResult(ResultStatus, gc=True, dict=True):
     """A `CallToolResult` whose content blocks were decoded in the same pass."""
 
     structuredContent: msgspec.Raw = ABSENT  # noqa: N815
@@ -100,6 +104,11 @@ class LargeToolResult(ResultStatus, gc=False):
     def is_tool_result(self) -> bool:
         """True if it has a member of a `CallToolResult`."""
         return self.content is not None or bool(self.structuredContent)
+
+    @cached_property
+    def structure(self) -> Any:
+        """The structure of `structuredContent`, read once for a rule and the shape. Raises `ValueError`."""
+        return structure.read(self.structuredContent)
 
 
 ToolResult = SmallToolResult | LargeToolResult
@@ -133,6 +142,14 @@ def structured_content(result: ToolResult) -> msgspec.Raw | None:
     """Return `structuredContent`; `None` if it is absent or null."""
     view = memoryview(result.structuredContent)
     return None if len(view) == 0 or bytes(view[:5]) == b"null" else result.structuredContent
+
+
+def read_structure(result: ToolResult) -> Any:
+    """Return the structure of `structuredContent`; `UNREAD` if it is absent. Raises `ValueError` if it is not JSON."""
+    data = structured_content(result)
+    if data is None:
+        return UNREAD
+    return result.structure if isinstance(result, LargeToolResult) else structure.read(data)
 
 
 def content_blocks(result: ToolResult) -> list[ContentBlock] | None:

@@ -18,7 +18,7 @@ from gateway.metering.arguments.declared_tables import MAX_TABLE_ARGUMENTS
 from gateway.metering.arguments.strings import MAX_ARGUMENT_CHARACTERS
 from gateway.metering.json import structure
 from gateway.metering.json.object_members import MAX_WRAPPERS
-from gateway.metering.rules.expressions import MAX_STEPS
+from gateway.metering.rules.interpreter import MAX_STEPS
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS, MAX_TOKENS_ON_LOOP
 from gateway.metering.text.formats import MAX_TEXT_CHARACTERS

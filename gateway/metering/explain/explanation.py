@@ -101,7 +101,7 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> _Parts:
     data = tool_result.structured_content(result)
     blocks = tool_result.content_blocks(result)
     texts = [block.text for block in blocks or () if block.text is not None]
-    structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
+    structured = UNKNOWN_COUNT if data is None else counter.count_structured(result)
     lists: list[tuple[str, int]] = []
     if data is not None and structured.kind is CountKind.COUNTED:
         lists = list(_lists(msgspec.json.decode(data), "structuredContent", 0))

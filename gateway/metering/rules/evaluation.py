@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from gateway.metering import tool_result
-from gateway.metering.json import structure
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.rules.rules import Rule
 from gateway.metering.table_names import read_table_name
@@ -20,6 +19,7 @@ from gateway.metering.tool_result import ToolResult
 
 if TYPE_CHECKING:
     from gateway.metering.rules.expressions import Expression
+    from gateway.metering.rules.interpreter import Interpreter
 
 MAX_RULE_TABLES = 64
 """Tables that a rule may name for one call."""
@@ -64,7 +64,7 @@ def evaluate(rule: Rule, arguments: Mapping[str, Any], result_json: bytes, resul
 def _evaluate_expression(
     expression: Expression | None, call: _Call, convert: Callable[[Any], Value]
 ) -> Value | ExpressionFailure | None:
-    from gateway.metering.rules.expressions import EvaluationError
+    from gateway.metering.rules.interpreter import EvaluationError
 
     if expression is None:
         return None
@@ -85,19 +85,24 @@ class _Call:
         self._result_json = result_json
         self._result = result
         self._decoded: dict[str, Any] | None = None
+        self._interpreter: Interpreter | None = None
 
     def evaluate(self, expression: Expression) -> Any:
         """Return the expression's value. Raises `EvaluationError`."""
+        from gateway.metering.rules.interpreter import Interpreter
+
+        if self._interpreter is None:
+            self._interpreter = Interpreter()
         if not expression.needs_result:
-            return expression.evaluate({"arguments": self._arguments})
+            return expression.evaluate({"arguments": self._arguments}, self._interpreter)
         if len(self._result_json) > MAX_DECODED and expression.length_path is not None:
             return self._length(expression.length_path)
         if self._decoded is None:
             self._decoded = self._decode()
-        return expression.evaluate(self._decoded)
+        return expression.evaluate(self._decoded, self._interpreter)
 
     def _decode(self) -> dict[str, Any]:
-        from gateway.metering.rules.expressions import decode
+        from gateway.metering.rules.interpreter import decode
 
         result = decode(self._result_json)
         return {
@@ -109,11 +114,10 @@ class _Call:
 
     def _length(self, path: tuple[str, ...]) -> int:
         """Return the length of the list at `path` without decoding its elements."""
-        from gateway.metering.rules.expressions import EvaluationError
+        from gateway.metering.rules.interpreter import EvaluationError
 
-        data = tool_result.structured_content(self._result)
         try:
-            value = UNREAD if data is None else structure.read(data)
+            value = tool_result.read_structure(self._result)
         except ValueError:
             value = UNREAD
         for name in path:

@@ -4,8 +4,8 @@
   `result`.
 - Syntax, function names and root members are checked when the expression is parsed.
 - One function is added to those of JMESPath: `parse_json(text)`.
-- `length(path)` works on results of any size (see `evaluation`). Any other expression needs a result within
-  `MAX_INPUT_BYTES` and `MAX_VALUES`, and is stopped after `MAX_STEPS`.
+- `length(path)` works on results of any size (see `evaluation`). For any other expression, result and work are bounded
+  (see `interpreter`).
 """
 
 from __future__ import annotations
@@ -14,30 +14,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jmespath
-import msgspec
 from jmespath.exceptions import EmptyExpressionError, JMESPathError, LexerError, ParseError
-from jmespath.functions import Functions, signature
-from jmespath.visitor import Options, TreeInterpreter
+
+from gateway.metering.rules.interpreter import BoundedFunctions, EvaluationError, Interpreter
 
 MAX_EXPRESSION_CHARACTERS = 2_000
 """Characters of an expression."""
-MAX_INPUT_BYTES = 256 * 1024
-"""Bytes of JSON that is decoded for an expression."""
-MAX_VALUES = 20_000
-"""Values in that JSON (about 60 ns each)."""
-MAX_STEPS = 6_000
-"""Nodes of the expression tree that are visited for one call (about 0.5 µs each)."""
-
 ROOT_MEMBERS = ("arguments", "result", "structuredContent", "content")
 """Members that a path can begin with."""
 
 
 class ExpressionError(ValueError):
     """An invalid expression; the message says where and why."""
-
-
-class EvaluationError(Exception):
-    """An expression failed on a call; the message says why, and contains no data of the call."""
 
 
 class Expression:
@@ -62,10 +50,10 @@ class Expression:
         self.length_path = _length_path(self._tree)
         """For `length(path)`, the path from `structuredContent` on; `None` for any other expression."""
 
-    def evaluate(self, root: Mapping[str, Any]) -> Any:
+    def evaluate(self, root: Mapping[str, Any], interpreter: Interpreter) -> Any:
         """Return the expression's value for `root`. Raises `EvaluationError`."""
         try:
-            return _Interpreter().visit(self._tree, root)
+            return interpreter.visit(self._tree, root)
         except JMESPathError as error:
             function = getattr(error, "function_name", None)
             if function is None:
@@ -73,40 +61,6 @@ class Expression:
             raise EvaluationError(f"{function}() got {getattr(error, 'actual_type', 'an unexpected type')}") from None
         except (RecursionError, ValueError, TypeError, ZeroDivisionError, OverflowError):
             raise EvaluationError("it cannot be evaluated") from None
-
-
-def decode(data: bytes | msgspec.Raw | str) -> Any:
-    """Decode JSON. Raises `EvaluationError` if `data` is not JSON or exceeds a bound."""
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    if len(raw) > MAX_INPUT_BYTES or sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise EvaluationError("the result is too large for an expression other than length(path)")
-    try:
-        return msgspec.json.decode(raw)
-    except (ValueError, RecursionError):
-        raise EvaluationError("a text is not JSON") from None
-
-
-class _Functions(Functions):
-    @signature({"types": ["string"]})
-    def _func_parse_json(self, text: str) -> Any:
-        return decode(text)
-
-
-class _Interpreter(TreeInterpreter):
-    """Raises `EvaluationError` after `MAX_STEPS` nodes."""
-
-    def __init__(self) -> None:
-        super().__init__(Options(custom_functions=_functions))
-        self._steps_left = MAX_STEPS
-
-    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        self._steps_left -= 1
-        if self._steps_left < 0:
-            raise EvaluationError("the result is too large for an expression other than length(path)")
-        return super().visit(node, *args, **kwargs)
-
-
-_functions = _Functions()
 
 
 def _parse(text: str) -> Any:
@@ -136,7 +90,7 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 def _check_call(text: str, name: str, passed: int) -> None:
     where = f"column {text.find(name + '(') + 1}"
-    known = _Functions.FUNCTION_TABLE.get(name)
+    known = BoundedFunctions.FUNCTION_TABLE.get(name)
     if known is None:
         raise ExpressionError(f"{where}: there is no function {name}()")
     expected = known["signature"]

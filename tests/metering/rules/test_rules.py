@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from gateway.metering import MeteringResult, meter
-from gateway.metering.rules.expressions import MAX_STEPS
+from gateway.metering.rules.interpreter import MAX_STEPS, MAX_VALUES
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.rules.rules import MAX_RULES, Rules, RulesError
 from tests.metering.support import outcome, structured, texts, wire
@@ -27,6 +28,7 @@ def faults(*entries: object) -> list[str]:
     return [f"{where}: {what}" for where, what in caught.value.faults]
 
 
+TOO_LARGE = "the result is too large for an expression other than length(path)"
 ITEMS = structured({"items": [{"id": 1}, {"id": 2}], "other": [{"id": 3}]})
 
 
@@ -114,7 +116,43 @@ def test_an_expression_that_takes_too_many_steps_fails() -> None:
         {"content": [], "structuredContent": {"items": items}},
     )
     assert metered.records is None
-    assert metered.rule_error == "records: the result is too large for an expression other than length(path)"
+    assert metered.rule_error == f"records: {TOO_LARGE}"
+
+
+def test_functions_take_steps_by_the_sizes_of_their_arguments() -> None:
+    joined = "length(join('', map(&to_string(@), structuredContent.items)))"
+    few, many = (structured({"items": [{"id": 10}] * number}) for number in (400, 2_000))
+    assert ruled({"records": joined}, few).records == 400 * len('{"id":10}')
+    assert ruled({"records": joined}, many).rule_error == f"records: {TOO_LARGE}"
+    assert ruled({"records": "length(structuredContent.items[*].length(@))"}, many).records == 2_000
+
+
+@pytest.mark.parametrize("expression", ["length(sort(arguments.names))", "length(sort_by(arguments.names, &@))"])
+def test_a_long_list_is_not_sorted(expression: str) -> None:
+    names = [f"{number}" for number in range(MAX_STEPS)]
+    assert ruled({"records": "length(arguments.names)"}, ITEMS, names=names).records == MAX_STEPS
+    metered = ruled({"records": expression}, ITEMS, names=names)
+    assert metered.records is None
+
+
+def test_a_list_that_doubles_in_each_part_of_an_expression_is_stopped() -> None:
+    doubled = "structuredContent.items" + " | [@, @][]" * 60
+    assert ruled({"records": f"length({doubled})"}, ITEMS).rule_error == f"records: {TOO_LARGE}"
+
+
+def test_both_expressions_of_a_rule_share_its_steps() -> None:
+    items = structured({"items": [{"id": one} for one in range(MAX_STEPS // 8)]})
+    counting = "length(structuredContent.items[?id >= `0`])"
+    assert ruled({"records": counting}, items).records == MAX_STEPS // 8
+    metered = ruled({"tables": f"[[arguments.a, {counting}][0]]", "records": counting}, items, a="t")
+    assert (metered.tables, metered.rule_error) == (("t",), f"records: {TOO_LARGE}")
+
+
+def test_the_texts_that_a_rule_parses_are_bounded_together() -> None:
+    parsing = "length(content[*].parse_json(text))"
+    text = json.dumps([1] * (MAX_VALUES // 3))
+    assert ruled({"records": parsing}, texts(text, text)).records == 2
+    assert ruled({"records": parsing}, texts(text, text, text, text)).rule_error == f"records: {TOO_LARGE}"
 
 
 def test_faults_name_the_rule_the_member_and_the_position() -> None:
