@@ -147,7 +147,7 @@ class ResultCounter:
         return ShapeCounter(self._arguments, method, self.count_text, inner, self._declared).count(value, depth)
 
     def count_text(self, text: str, depth: int) -> Count:
-        if not text.strip() and depth == 0 and is_listing_tool(self._arguments.tool):
+        if (not text or text.isspace()) and depth == 0 and is_listing_tool(self._arguments.tool):
             return counted(0, "empty_text", (), (Sign.MESSAGE,))
         found = formats.count(text, self._arguments, depth, self.count_value)
         if found.signs or found.kind in (CountKind.NONE, CountKind.FAILED):

@@ -43,11 +43,11 @@ class _ShortcutContent(msgspec.Struct, gc=False):
     total: int | None = None
 
     def meter(self) -> MeteringResult | None:
-        if self.tables:
+        rows = self.rows if self.rows is not None else self.records
+        if not rows or self.tables:
             return None
         table = read_table_name(self.table) or read_table_name(self.table_name)
-        rows = self.rows if self.rows is not None else self.records
-        if not table or not rows:
+        if table is None:
             return None
         path, records = _ROWS if rows is self.rows else _RECORDS, len(rows)
         witness = ""

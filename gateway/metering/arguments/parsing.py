@@ -208,13 +208,12 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
         return True
     characters = 0
     for name, value in arguments.items():
-        kind = type(value)
-        if kind in SCALARS:
-            continue
-        if kind is list and _TEXTS.issuperset(map(type, value)):
+        if type(value) is not str:
+            if type(value) in SCALARS:
+                continue
+            if type(value) is not list or not _TEXTS.issuperset(map(type, value)):
+                return True
             value = " ".join(item for item in value if type(item) is str)
-        elif kind is not str:
-            return True
         if normalize_name(name) in _WRITING_ARGUMENTS or (name == "method" and value.upper() not in _READ_METHODS):
             return True
         if len(value) < MIN_STATEMENT:
@@ -222,9 +221,11 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
         characters += len(value)
         if characters > MAX_ARGUMENT_CHARACTERS:
             return True
-        if "/_" in value or _WRITE_WORD.search(value[:MAX_SQL_CHARACTERS].lower()):  # `POST /orders/_doc`
+        text = value[:MAX_SQL_CHARACTERS].lower()
+        has_words = text.islower() or not text.isascii()  # no date and no number
+        if "/_" in value or (has_words and _WRITE_WORD.search(text)):  # `POST /orders/_doc`
             return True
-        is_query = "(" in value or "|" in value or value.lstrip()[:1] == "."
+        is_query = "(" in value or "|" in value or ("." in value and value.lstrip()[:1] == ".")
         if is_query and _QUERY_WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):
             return True
     return False

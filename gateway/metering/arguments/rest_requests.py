@@ -85,7 +85,8 @@ def read(tool: str, values: Mapping[str, str]) -> RestRequest | None:
     is_of_interface = not _INTERFACE_WORDS.isdisjoint(tool_words(tool))
     method, path = _method(values), _path(values)
     if method not in _METHODS or not path:
-        found = next(filter(None, (_CONSOLE_START.match(value, 0, _MAX_PATH) for value in values.values())), None)
+        consoles = (_CONSOLE_START.match(value, 0, _MAX_PATH) for value in values.values() if "/_" in value)
+        found = next(filter(None, consoles), None)
         if found is None:
             return RestRequest((), is_write=False) if path and (is_of_interface or is_request(tool)) else None
         method, path = found[1].lower(), found[2]

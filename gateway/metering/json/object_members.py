@@ -185,7 +185,7 @@ class ObjectMembers:
     def _is_page_of_results(self) -> bool:
         """Return True if a list is a result rather than a property, by its name or by what describes the page."""
         members = self._members
-        is_result = any(isinstance(members.get(name), list) for name in _RESULT_LISTS)
+        is_result = any(isinstance(members[name], list) for name in _RESULT_LISTS & members.keys())
         return is_result or "columns" in members or not PAGE_MEMBERS.isdisjoint(members)
 
     def _scalars(self) -> list[str]:

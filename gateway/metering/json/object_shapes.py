@@ -62,7 +62,8 @@ class ObjectShape(ObjectLists):
             (is_overwriting_tool(tool) and self._is_success()) or (not has_read_verb(tool) and self._confirms_write())
         )
         found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
-        if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
+        is_listed = Sign.COMMON_LIST in found.signs or Sign.OTHER_LIST in found.signs
+        if is_listed and self._is_beside_entity(found):
             found = found.with_signs(Sign.ENTITY_BESIDE)
         if Sign.OTHER_LIST in found.signs and self._is_beside_statistics():
             found = found.with_signs(Sign.STATISTICS_BESIDE)

@@ -53,6 +53,11 @@ _PENDING_ENDINGS = (*_HANDLE_ENDINGS, *word_set("at time state status progress p
 _STATE = re.compile(r"\b(?:is|are|be|not|no)\b", re.IGNORECASE)
 """Words of a message that tell a state, or that nothing was done."""
 _ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
+_ERROR_CODES = ("errcode", "errno", "errorcode")
+_HTTP_CODES = ("status", "statuscode", "code", "httpstatus")
+_STATES = ("status", "state")
+_OUTCOME_MEMBERS = ERROR_MEMBERS.union(("success", "ok"), _ERROR_FLAGS, _ERROR_CODES, _HTTP_CODES, _STATES)
+"""Members of which an object that reports an error has one."""
 _WRITTEN = word_set("created updated deleted inserted modified removed upserted saved")
 _NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number", "no", "code", "ref")
 """Members with the name of an entity."""
@@ -61,6 +66,8 @@ _MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
 
 def is_failure(members: Members) -> bool:
     """Return True if an object reports an error and holds no records."""
+    if _OUTCOME_MEMBERS.isdisjoint(members):
+        return False
     if any(isinstance(members.get(name), list) and members[name] for name in ROW_LISTS):
         return False
     if members.get("success") is False or members.get("ok") is False:
@@ -83,7 +90,7 @@ def _is_report(error: Any) -> bool:
 
 def _has_error_code(members: Members) -> bool:
     """Return True if a flat object has a number of an error other than 0."""
-    codes = (members.get(name) for name in ("errcode", "errno", "errorcode"))
+    codes = (members.get(name) for name in _ERROR_CODES)
     return any(type(code) is int and code != 0 for code in codes) and is_flat(members)
 
 
@@ -94,7 +101,7 @@ def _holds_objects(name: str, value: Any) -> bool:
 
 def is_http_error(members: Members) -> bool:
     """Return True if a flat object has the status code of an HTTP error and a message."""
-    codes = (members.get(name) for name in ("status", "statuscode", "code", "httpstatus"))
+    codes = (members.get(name) for name in _HTTP_CODES)
     if not any(type(code) is int and 400 <= code < 600 for code in codes):
         return False
     return any(isinstance(members.get(name), str) for name in _MESSAGES) and is_flat(members)
@@ -102,7 +109,7 @@ def is_http_error(members: Members) -> bool:
 
 def state_of(members: Members) -> str:
     """Return the state of the call that an object reports, in lower case; empty if it reports none."""
-    for name in ("status", "state"):
+    for name in _STATES:
         value = members.get(name)
         value = value.get("state", value.get("status")) if isinstance(value, dict) else value
         if isinstance(value, str):
@@ -112,6 +119,8 @@ def state_of(members: Members) -> str:
 
 def is_pending(members: Members) -> bool:
     """Return True if an object says only that the work goes on: a state, a handle, and no data."""
+    if "message" not in members and "status" not in members and "state" not in members:
+        return False
     message, state = members.get("message"), state_of(members)
     is_unfinished = not state and isinstance(message, str) and _UNFINISHED.search(message[:200])
     if normalize_name(state) not in _UNFINISHED_STATES and not is_unfinished:

@@ -24,8 +24,8 @@ from gateway.metering.vocabulary.tools import is_schema_tool
 
 MAX_SHAPE_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
-MAX_COUNTED_OBJECTS = 120
-"""Objects in which records are sought (about 25 µs each); beyond, their records are unknown."""
+MAX_COUNTED_OBJECTS = 80
+"""Objects in which records are sought (about 50 µs each); beyond, their records are unknown."""
 SAMPLE = 8
 """Elements of a list that are examined."""
 _LISTS = frozenset((list, PartialList))

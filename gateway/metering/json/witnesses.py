@@ -43,6 +43,7 @@ _POSITIONS = word_list("offset skip start startat startindex from page pagenumbe
 """Members with the position of a page."""
 _NOTES = ("warning", "note", "message", "hint", "info")
 _CUT = re.compile(r"truncat|limited|showing|first|only|more|cut|capped", re.IGNORECASE)
+_NUMBERS = (int, str)
 MEASURES = frozenset(("size", "length"))
 MAX_STATED_DIGITS = 9
 """Digits of a stated number."""
@@ -157,8 +158,8 @@ def is_page(members: Members, records: int) -> bool:
 
 
 def _in(members: Members, list_name: str) -> Iterator[Witness]:
-    for name in sorted(members):
-        number = _number(members[name])
+    numbers = [(name, _number(value)) for name, value in members.items() if type(value) in _NUMBERS]
+    for name, number in sorted(numbers):
         if number is not None and (meaning := _meaning(name, list_name)) is not None:
             yield Witness(name, number, meaning)
 

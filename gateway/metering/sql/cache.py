@@ -65,7 +65,7 @@ def _analyze(sql: str, max_tokens: int, *, is_final: bool = False) -> QueryAnaly
         return _cache[digest]
     except KeyError:  # not cached, or just evicted by another thread
         pass
-    tokens = count_tokens(sql)
+    tokens = count_tokens(sql, max_tokens)
     tries = max_tokens // max(tokens, 1)
     if not tries or tokens > MAX_TOKENS:
         return None
@@ -84,8 +84,14 @@ def _digest(sql: str) -> bytes:
 
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_TOKEN_CHARACTERS = 3
+"""Characters for each token, within which more tokens than allowed are found first."""
 
 
-def count_tokens(sql: str) -> int:
-    """Count the words and punctuation marks in `sql`, slightly more than a parser's tokens."""
-    return len(_TOKEN.findall(sql))
+def count_tokens(sql: str, limit: int = MAX_TOKENS) -> int:
+    """Count the words and punctuation marks in `sql`, at least until there are more than `limit`.
+
+    They are slightly more than the tokens of a parser.
+    """
+    first = len(_TOKEN.findall(sql, 0, _TOKEN_CHARACTERS * limit))
+    return first if first > limit or len(sql) <= _TOKEN_CHARACTERS * limit else len(_TOKEN.findall(sql))

@@ -81,7 +81,7 @@ _json_line = msgspec.json.Decoder(_Object)
 
 
 def _count_json_lines(text: str) -> int | None:
-    if text.count("\n") > MAX_JSON_LINES:
+    if text[-EDGE:].rstrip()[-1:] != "}" or text.count("\n") > MAX_JSON_LINES:
         return None
     try:
         return len(_json_line.decode_lines(text))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from gateway.metering.metering_result import Count, CountKind, counted
+from gateway.metering.text.lines import EDGE
 
 MAX_OUTSIDE_CHARACTERS = 1_000
 """Characters before and after a table."""
@@ -56,6 +57,9 @@ def _count_siblings(text: str, name: str) -> int | None:
     closing = f"</{name}>"
     if not text.endswith(closing):
         return None
+    head = text[:EDGE]
+    if _count_openings(head, name) > head.count(closing) + 1:
+        return None  # nested
     total = text.count(closing)
     return total if _count_openings(text, name) == total else None
 

@@ -17,6 +17,8 @@ MAX_CALLS = 2_000
 """Objects in a repr (about 1 µs each)."""
 MAX_REPR_STRINGS = 10_000
 """Strings in a text with escapes or both types of quotation marks (about 0.3 µs each)."""
+MAX_SIMPLE_STRINGS = 32_000
+"""Strings in any other text (about 50 ns each)."""
 
 
 _CONSTRUCTORS = word_list(
@@ -57,7 +59,7 @@ _EMPTY = re.compile(
     r"(?:Map|Set|Array)\(0\) ?[\[{]\s*[\]}])\Z"
 )
 # A name is matched from its beginning only, so a long one is read once.
-_CALL = re.compile(r"\w\(")
+_CALL = re.compile(r"(?<=\w)\(")
 _TOKEN = re.compile(r"(?:(?<![\w.])[A-Za-z_][\w.]*+)?\((\s*+(?=[A-Za-z_]\w*+=(?!=)))?|\)|(?<![\w.])[A-Za-z_]\w*+=(?!=)")
 _ONE_CALL = re.compile(r"[A-Z]\w{0,60}\([A-Za-z_]\w{0,60}=")
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
@@ -123,12 +125,14 @@ def _outside_as_json(outside: str) -> str:
         if before in outside:
             outside = outside.replace(before, after)
     outside = outside.replace("b" + _SEPARATOR, _SEPARATOR)
-    if "(" in outside:
-        for name in _CONSTRUCTORS:
-            if name in outside:
-                outside = outside.replace(name + "(", "(")
-        if _CALL.search(outside) is not None and outside.count("(") <= MAX_CALLS:
-            outside = _calls_as_json(outside)
+    if calls := outside.count("("):
+        is_long = calls > MAX_CALLS
+        if is_long or _CALL.search(outside) is not None:
+            for name in _CONSTRUCTORS:
+                if name in outside:
+                    outside = outside.replace(name + "(", "(")
+            if not is_long and _CALL.search(outside) is not None:
+                outside = _calls_as_json(outside)
         outside = outside.replace(",)", ")").replace("(", "[").replace(")", "]")
     return outside
 
@@ -152,8 +156,8 @@ def _calls_as_json(outside: str) -> str:
 def _split_strings(text: str) -> list[str] | None:
     """Split `text` at the quotation marks of its strings: outside, inside, outside, …"""
     if '"' not in text and "\\" not in text:
-        parts = text.split("'")
-        return parts if len(parts) % 2 else None
+        marks = text.count("'")
+        return None if marks % 2 or marks > 2 * MAX_SIMPLE_STRINGS else text.split("'")
     if text.count("'") + text.count('"') > 2 * MAX_REPR_STRINGS:
         return None
     parts = _STRING.split(text)

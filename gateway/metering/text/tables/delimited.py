@@ -191,7 +191,7 @@ def _count_lines(body: str, delimiter: str, width: int, is_header: bool) -> int 
     delimiters = body.count(delimiter)
     total = body.count("\n") + 1
     if delimiters != total * (width - 1):
-        total = count_lines(body)
+        total -= body.count("\n\n")
     if delimiters == total * (width - 1):
         if total > MAX_LINES or all(not line or line.count(delimiter) == width - 1 for line in body.split("\n")):
             return total
