@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import secrets
 
-_STRIDE = 61
-"""One character in this many is sampled. A prime, so that records of a fixed length do not evade the sample."""
+_STRIDE, _OTHER_STRIDE = 61, 59
+"""One character in this many is sampled. Primes, so that records of a fixed length evade one sample at most."""
 
-_OFFSET = 1 + secrets.randbelow(_STRIDE - 1)
-"""Start of the sample; random, so that a server cannot place characters between its samples."""
+_OFFSET = 1 + secrets.randbelow(_OTHER_STRIDE - 1)
+"""Start of the samples; random, so that a server cannot place characters between them."""
+
+_MIN_SURE = 10_000
+"""Characters above twice the limit from which an estimate leaves no doubt."""
 
 
 def occurs_more_than(data: bytes | bytearray | str, character: str, limit: int, start: int = 0) -> bool:
-    """Return True if `character` occurs more than `limit` times; counts exactly only if a sample makes that likely."""
-    if isinstance(data, str):
-        sample = data[start + _OFFSET :: _STRIDE].count(character)
-        return sample * _STRIDE > limit // 2 and data.count(character, start) > limit
-    sought = character.encode()
-    return data[start + _OFFSET :: _STRIDE].count(sought) * _STRIDE > limit // 2 and data.count(sought, start) > limit
+    """Return True if `character` occurs more than `limit` times; counts exactly unless two samples leave no doubt."""
+    sought: str | bytes = character if isinstance(data, str) else character.encode()
+    estimate = _estimate(data, sought, _STRIDE, start)
+    if estimate <= limit // 2:
+        return False
+    sure = 2 * limit + _MIN_SURE
+    if estimate > sure and _estimate(data, sought, _OTHER_STRIDE, start) > sure:
+        return True
+    return data.count(sought, start) > limit  # type: ignore[arg-type]
+
+
+def _estimate(data: bytes | bytearray | str, sought: str | bytes, stride: int, start: int) -> int:
+    return data[start + _OFFSET :: stride].count(sought) * stride  # type: ignore[arg-type]

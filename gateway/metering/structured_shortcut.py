@@ -103,12 +103,13 @@ def may_apply(data: bytes | bytearray, start: int) -> bool:
 
 def read(result: ToolResult) -> MeteringResult | None:
     """Meter a result that declares its table and rows; `None` for any other."""
-    if isinstance(result, MeteredResult):
-        return result.metering
     data = result.structuredContent
+    if type(result) is not SmallToolResult:
+        if isinstance(result, MeteredResult):
+            return result.metering
+        if len(memoryview(data)) > MAX_SMALL and not may_apply(bytes(data), 0):
+            return None
     if data is ABSENT or result.isError is True:
-        return None
-    if type(result) is not SmallToolResult and len(memoryview(data)) > MAX_SMALL and not may_apply(bytes(data), 0):
         return None
     try:
         return _decoder.decode(data).meter()

@@ -18,3 +18,10 @@ def test_characters_cannot_evade_the_sample_by_their_positions() -> None:
     assert occurs_more_than(hidden * 1000, "{", 50_000)
     assert occurs_more_than((hidden * 1000).decode(), "{", 50_000)
     assert not occurs_more_than(hidden * 1000, "{", 60_000)
+
+
+@pytest.mark.parametrize("length", [59, 61])
+def test_records_as_long_as_a_stride_are_not_taken_for_more(length: int) -> None:
+    for at in range(length):
+        record = b" " * at + b"{" + b" " * (length - at - 1)
+        assert not occurs_more_than(record * 2_000, "{", 2_000)

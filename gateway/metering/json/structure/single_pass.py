@@ -22,7 +22,7 @@ MAX_SINGLE_PASS_BYTES = 2_500_000
 """Bytes of the JSON."""
 MAX_NAMES = 96
 """Members of all objects."""
-MAX_SCALARS = 1_500
+MAX_SCALARS = 1_000
 """Strings and integers in lists."""
 MAX_ARRAYS = 100_000
 """Arrays in lists (about 25 ns each)."""
