@@ -22,7 +22,7 @@ _FIRST_EVENT_MS = 0.5
 _IDLE_STREAM_KIB = 25.0
 _LOOP_ITERATION_MS = 3.0
 _METERING_US = 3.0
-_HOSTILE_MS = 25.0
+_HOSTILE_MS = 6.0
 _TIMES_NGINX = "times nginx"
 _TIMES_UNLIMITED = "times an unlimited key"
 

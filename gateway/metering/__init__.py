@@ -4,8 +4,8 @@ No I/O, no clock, no event loop. State of the process: the caches of parsed SQL 
 `sqlglot`, which is disabled when the first statement is parsed. The results depend on the arguments alone, except that
 long SQL is unknown until `parse_sql` has parsed it.
 
-`meter`, `meter_decoded` and `tables_in_arguments` take about 5 ms at most, or 15 ms with an expensive rule, so an event
-loop may call them. Exception: the first statement imports `sqlglot`, which takes 0.1 s. `parse_sql` takes up to 50 ms,
+`meter`, `meter_decoded` and `tables_in_arguments` take about 5 ms at most, also with a rule, so an event loop may call
+them. Exception: the first statement imports `sqlglot`, which takes 0.1 s. `parse_sql` takes up to 50 ms,
 and `explain` is unbounded: neither is for an event loop. Imports no other package of the project; the
 table in tests/test_imports.py says which packages import it.
 
