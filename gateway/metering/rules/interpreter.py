@@ -27,8 +27,8 @@ _OTHER_ELEMENTS = 4
 """Elements of an argument of another function for one step."""
 _CHARACTERS = 256
 """Characters of an argument for one step."""
-_STRING_STEPS = 8
-"""Steps of `to_string`, and its characters for one more."""
+_STRING_STEPS, _STRING_CHARACTERS = 4, 8
+"""Steps of `to_string`, and characters of its text for one more."""
 _UNSIZED = frozenset(("length", "type", "to_array", "not_null", "map", "to_string", "parse_json"))
 """Functions whose work does not depend on the number of elements, or is bounded elsewhere."""
 _FLATTENED_ELEMENTS = 64
@@ -123,7 +123,7 @@ class Interpreter(TreeInterpreter):
             self._take(sum(_steps(name, one) for one in arguments))
         found = self._call(name, arguments)
         if name == "to_string":
-            self._take(_STRING_STEPS + len(found) // _STRING_STEPS)
+            self._take(_STRING_STEPS + len(found) // _STRING_CHARACTERS)
         return found
 
     def visit_flatten(self, node: Any, value: Any) -> Any:
