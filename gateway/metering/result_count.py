@@ -133,6 +133,8 @@ class ResultCounter:
             return found.with_signs(Sign.SCHEMA_AGREES)
         if found.witness and Sign.WITNESS_AGREES in found.signs:
             return found
+        if Sign.ENTITY in found.signs and self._arguments.ids:
+            return found  # the entity that the call names, with its lists
         listed = self.count_value(_value_at(value, named[0]), "structured", len(named[0]))
         for name in reversed(named[0]):
             listed = listed.under(name)

@@ -102,17 +102,17 @@ class ObjectLists(ObjectOutcome):
         named = [name for name in lists if is_named_after_tool(name, self._arguments.tool)]
         if named and not is_writing_tool(self._arguments.tool):
             return self._count_named_lists(named)  # `list_keys` returns `keys`
-        custom = {name: value for name, value in lists.items() if not describes_records(name)}
-        custom = custom if any(custom.values()) or not self._has_content() else {}
+        custom = {
+            name: one for name, one in lists.items() if not describes_records(name) or objects.are_messages(name, one)
+        }
+        custom = custom if any(custom.values()) or self._states_none() or not self._has_content() else {}
         if not custom and not is_describing_tool(self._arguments.tool):
             is_description = describes_columns if self._arguments.returns_rows else COLUMN_MEMBERS.__contains__
             lists = {name: value for name, value in lists.items() if not is_description(name)}
         lists = {name: value for name, value in lists.items() if name not in NEVER_RECORDS}
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
-        if members.get("id"):
-            return None  # a record with lists in it
-        if len(of_objects) == 1 and maps.is_data_name(self._original(of_objects[0])):
-            return None  # one entry of a map beside other members
+        if members.get("id") or (len(of_objects) == 1 and maps.is_data_name(self._original(of_objects[0]))):
+            return None  # a record with lists in it, or one entry of a map beside other members
         if len(of_objects) == 1:
             signs = [Sign.OTHER_LIST]
             signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list() else []

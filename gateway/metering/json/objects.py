@@ -13,6 +13,7 @@ from gateway.metering.vocabulary.members import (
     ENVELOPE_MEMBERS,
     ERROR_MEMBERS,
     METADATA_MEMBERS,
+    NOTICE_MEMBERS,
     RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
@@ -55,6 +56,11 @@ def normalize_members(value: dict[str, Any]) -> Members:
 def is_flat(members: Members) -> bool:
     """Return True if no member is a list or an object that is not empty."""
     return not any(isinstance(value, list | dict) and value for value in members.values())
+
+
+def are_messages(name: str, values: list[Any]) -> bool:
+    """Return True if a list of messages or notes holds objects, or nothing, so that they may be the records."""
+    return name in NOTICE_MEMBERS and (not values or isinstance(values[0], dict))
 
 
 def is_list_of_objects(value: Any) -> bool:

@@ -24,7 +24,8 @@ MAX_HEADINGS = 4
 MAX_TRIES = 3
 """Positions at which embedded JSON is tried; one in a long text."""
 
-_TAG_LINE = re.compile(r"^<([A-Za-z]\w{1,40}-[\w-]{2,100})>\n", re.MULTILINE)
+_TAG_LINE = re.compile(r"^(?:<([A-Za-z]\w{1,40}-[\w-]{2,100})>|-{3,5}BEGIN ([A-Z ]{1,60})-{3,5})\n", re.MULTILINE)
+"""The beginning of data that a server marks as untrusted."""
 _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
 _MARK = re.compile(r"\[[ xX*-]?\] \w|\(\d[\d.]{0,10}%?\)\s")
@@ -104,12 +105,15 @@ def fenced_content(text: str) -> str | None:
 
 
 def tagged_content(text: str) -> str | None:
-    """Return the content of a tag whose start and end are separate lines, if there is little text around it."""
+    """Return the content between a tag or mark and its end, each on a line of its own, with little text around it."""
     match = _TAG_LINE.search(text, 0, MAX_PROSE_CHARACTERS)
-    end = -1 if match is None else text.rfind(f"\n</{match.group(1)}>")
+    end = -1
+    if match is not None:
+        end = text.rfind(f"\n</{match.group(1)}>" if match.group(1) else f"-END {match.group(2)}-")
+        end = end if match.group(1) else text.rfind("\n", 0, max(end, 0))
     if match is None or end < match.end() or match.start() + len(text) - end > MAX_PROSE_CHARACTERS:
         return None
-    return text[match.end() : end]
+    return text[: match.start()] + text[match.end() : end]
 
 
 def named_rows(text: str) -> str | None:

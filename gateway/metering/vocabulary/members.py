@@ -27,6 +27,10 @@ METADATA_MEMBERS = COLUMN_MEMBERS | word_set(
 """Members that describe the records; they hold records only if no other member does."""
 
 
+NOTICE_MEMBERS = frozenset(("messages", "notes"))
+"""Members with notices about the records, or with objects that are records."""
+
+
 @lru_cache(maxsize=4_096)
 def describes_records(name: str) -> bool:
     """Return True if a member (normalized) describes the records, so that they are in another one if there is one."""
@@ -39,7 +43,7 @@ def describes_columns(name: str) -> bool:
 
 
 _COLUMN_PARTS = ("column", "field", "header", "schema", "dtype")
-_DESCRIBING_PARTS = (*_COLUMN_PARTS, "warning", "preview", "sample")
+_DESCRIBING_PARTS = (*_COLUMN_PARTS, "warning", "preview", "sample", "indices")
 
 RETURNED_COUNT_MEMBERS = word_set(
     "recordcount recordsreturned rowsreturned returnedrows returnedrecords numreturned returnedcount "

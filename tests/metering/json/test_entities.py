@@ -100,3 +100,10 @@ def test_a_tool_without_a_verb_fetches_one_thing_if_the_call_asks_it_to(
 def test_a_plural_in_ies_has_its_singular() -> None:
     value = {"ferry": {"id": 7, "name": "Ida", "crew": ["a", "b"]}, "url": "u/7"}
     assert records(structured(value), "ferries", action="get", id="7") == 1
+
+
+def test_the_schema_does_not_turn_a_list_of_the_entity_that_the_call_names_into_records() -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}, "stages": {"type": "array"}}}
+    hints = parse_hints(wire({"output": schema}))
+    pipeline = {"id": "default", "label": "Sales", "stages": [{"id": "a"}, {"id": "b"}]}
+    assert meter("get_pipeline", {"pipeline_id": "default"}, wire(structured(pipeline)), None, hints).records == 1

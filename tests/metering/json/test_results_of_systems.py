@@ -380,3 +380,19 @@ def test_the_log_that_a_tool_returns_counts_beside_single_values() -> None:
     assert records(structured({"log": log, "id": 7, "name": "nightly"}), "build_log") is None
     assert records(structured({"log": log, "name": "nightly"}), "run_tests") is None
     assert records(texts(log), "svn_log") == 2
+
+
+def test_the_messages_of_a_log_are_records_beside_the_indices_that_were_searched() -> None:
+    indices = [{"index_name": "fjord_41"}, {"index_name": "fjord_40"}]
+    messages = [{"message": {"level": "error"}, "index": "fjord_41"}] * 3
+    found = {"query": "level:error", "used_indices": indices, "messages": messages, "total_results": 37}
+    assert records(structured(found), "search_logs", query="level:error") == 3
+    none = {"query": "level:error", "used_indices": indices, "messages": [], "total_results": 0}
+    assert records(structured(none), "search_logs", query="level:error") == 0
+    warned = {"boats": [{"id": 1}, {"id": 2}], "messages": ["slow", "old", "late"]}
+    assert records(structured(warned), "search_boats", query="x") == 2
+
+
+def test_the_acknowledgement_of_an_alert_is_a_write() -> None:
+    done = {"message": "Command successfully submitted", "commands": ["ACKNOWLEDGE;boat-1;1"]}
+    assert records(structured(done), "boats_acknowledge", boat="boat-1") == 0

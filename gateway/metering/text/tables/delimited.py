@@ -243,7 +243,7 @@ def _continues(field: str, below: list[str]) -> bool:
 
 def _stated_header(statements: list[Stated], total: int) -> bool | None:
     """Return whether the first line is a header row by the number of rows that the text states."""
-    numbers = {number for one in statements if one.is_of_rows for number in (one.returned, one.total)}
+    numbers = {one.number for one in statements if one.is_of_rows}
     if total in numbers:
         return False
     return True if total - 1 in numbers else None
