@@ -15,12 +15,12 @@ _WRITE_VERBS = word_set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch push move edit store register unset commit replace "
     "complete archive restore undo cancel close assign schedule mark acknowledge approve reject reopen mute "
-    "unmute snooze pause trigger invite subscribe unsubscribe unlock"
+    "unmute snooze pause trigger invite subscribe unsubscribe unlock modify"
 )
 _SURE_WRITE_VERBS = word_set(
     "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
     "terminate restart reset purge flush publish enable disable revoke grant build rebuild reindex "
-    "incr decr increment decrement"
+    "incr decr increment decrement modify acknowledge"
 )
 _QUANTITIES = word_set("batch bulk multi multiple many mass one single")
 """Words that may precede the verb."""
@@ -44,7 +44,7 @@ _PERSONAL_WORDS = word_set("profile info")
 """Describing words with which an entity may be meant: the profile of a user."""
 _CONTAINERS = word_set(
     "table sheet worksheet spreadsheet workbook dataset database file collection index schema column field server "
-    "cluster system data view project"
+    "cluster system data view project pdf image video audio document"
 )
 _COLLECTIVES = word_set(
     "history timeline series log list feed forecast schedule leaderboard ranking roster activity inventory catalog "
@@ -72,7 +72,10 @@ _SINGULARS_IN_S = word_set(
 _GROUPING_WORDS = word_set("facet facets histogram")
 _MANAGING_WORDS = word_set("manage manager management admin crud")
 """Words of tools that read and write, as an argument says."""
-_OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
+_OVERWRITE_VERBS = word_set(
+    "update insert delete write set append remove drop rename put upsert edit replace modify "
+    "acknowledge approve reject mute"
+)
 
 
 @lru_cache(maxsize=1_024)

@@ -216,7 +216,7 @@ AFTER_NONE = {
 
 HINT = {
     "en": r"suggestions?|tips?|try|possible|reasons?|hints?|notes?|next steps?|did you mean|you (?:can|could|may)|use|check|"
-    r"make sure|please|available|related",
+    r"make sure|please|available|related|parameters|filters|criteria",
     "de": r"vorschl(?:a|ä)ge?|tipps?|hinweise?|m(?:o|ö)gliche|meinten sie|versuchen|bitte",
     "es": r"sugerencias?|consejos?|posibles|pruebe|intente|quiso decir|puede",
     "fr": r"suggestions?|conseils?|raisons?|essayez|vouliez-vous|vous pouvez",
