@@ -102,7 +102,7 @@ ENVELOPE_MEMBERS = word_set(
     "collectionname view objecttype objectname source sourceid warning warnings note notes requestid jobid "
     "queryid timestamp generatedat createdat format currency unit units timezone code type kind cached version "
     "engine dialect range nextrange pattern detaillevel info hint majordimension statementid columncount "
-    "nextpagetoken islast lastpage islastpage"
+    "nextpagetoken islast lastpage islastpage contenthash etag"
 )
 """Members that commonly surround a list of records and hold none."""
 

@@ -219,7 +219,7 @@ def is_named_after_tool(member: str, tool: str) -> bool:
     known, words = tool_words(tool), _words_in_order(tool)
     if any(member == "".join(words[at:]) for at in range(len(words) - 1)):
         return True
-    return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known - _LIST_VERBS)
+    return member in known or (member.endswith("s") and member[:-1] in known - _LIST_VERBS)
 
 
 @lru_cache(maxsize=4_096)
