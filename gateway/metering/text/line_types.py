@@ -8,6 +8,7 @@ from gateway.metering.text.statements import messages, phrases
 from gateway.metering.text.statements.patterns import fold, spaced
 from gateway.metering.text.statements.witnesses import states_only
 from gateway.metering.vocabulary.members import (
+    COLUMN_MEMBERS,
     COUNT_MEMBERS,
     ENVELOPE_MEMBERS,
     PAGE_MEMBERS,
@@ -79,6 +80,7 @@ def is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
     value = _VALUE.match(line[match.end() : MAX_PREFIX])
     return (
         name in _BOOKKEEPING
+        or (name in COLUMN_MEMBERS and value is not None and ", " in value.group(1))
         or (name in ROW_MEMBERS and states_alone(line))
         or any(name.endswith(word) for word in ("time", "cursor", "token", "pages", "total", "offset"))
         or (value is not None and value.group(1) in arguments)

@@ -157,6 +157,10 @@ def _without_footers(lines: list[str], statements: list[Stated], arguments: froz
             (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or MORE.match(fold(body[-1]))
         ):
             footer = body[-1:]
+        elif (
+            len(body) > 1 and ITEM.match(body[-2]) and not ITEM.match(body[-1]) and is_bookkeeping(body[-1], arguments)
+        ):
+            footer = body[-1:]
         else:
             break
         for line in footer:

@@ -31,6 +31,7 @@ _STROKE = re.compile("--|──|━━|══|==|:-|-\\|")
 _NAMED_BORDER = re.compile(r"\s{0,8}[\u250c\u250f]\u2500?[\u2500\u2501][^\n]*\w[^\n]*[\u2510\u2513]\s*\Z")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
 _DIGITS = re.compile(r"\d+")
+_DECIMAL = re.compile(r"-?\d[\d,]*\.\d+\Z")
 _DOT = re.compile("[.…·:⋮]")
 _BOLD_TOTAL = re.compile(
     r"\|?\s*\*\*(?:grand )?(?:totals?|sum|average|gesamt|summe|total general|итого|合计|合計)\b", re.IGNORECASE
@@ -198,6 +199,12 @@ def _is_aligned(lines: list[str]) -> bool:
     return any(all(line[at] == " " for line in lines[:MAX_ALIGNED]) for at in inner)
 
 
+def _has_values(line: str) -> bool:
+    """Return True if a line has a decimal number beside words, so that it names no columns."""
+    words = line.split()
+    return any(map(_DECIMAL.match, words)) and any(word.isalpha() for word in words)
+
+
 def _has_index_name(header: str, body: list[str]) -> bool:
     """Return True if the header has a second line with the index names, and all lines have the same length."""
     if len(body) < 2 or header[:1] != " " or len(header) > MAX_LINE or {len(header)} != set(map(len, body)):
@@ -224,7 +231,7 @@ def _count_frame(lines: list[str], arguments: ParsedArguments) -> Count | None:
     if _has_index_name(lines[0], body):
         return counted(len(body) - 1, "frame_text")
     if _is_aligned([lines[0], *body]) and _DIGITS.sub("0", lines[0]) != _DIGITS.sub("0", body[0]):
-        return counted(len(body), "frame_text")
+        return counted(len(body) + _has_values(lines[0]), "frame_text")
     if not _FRAME_ROW.match(body[0], 0, MAX_LINE):
         return None
     firsts = [first for line in body if (first := line[:MAX_LINE].split(None, 1)[0]) not in ("...", "..")]
