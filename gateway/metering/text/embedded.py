@@ -28,6 +28,7 @@ _TAG_LINE = re.compile(r"^(?:<([A-Za-z]\w{1,40}-[\w-]{2,100})>|-{3,5}BEGIN ([A-Z
 """The beginning of data that a server marks as untrusted."""
 _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
+_INDENTED = re.compile(r"\[\n( {1,8})\{\n")
 _MARK = re.compile(r"\[[ xX*-]?\] \w|\(\d[\d.]{0,10}%?\)\s")
 """A check box or a score at the beginning of an item."""
 _SUMMARY = re.compile(
@@ -61,6 +62,8 @@ def count_data(text: str, depth: int, count_value: CountsValues) -> Count | None
         pass
     if text[0] == "{" and "\n" in text and (lines := _count_json_lines(text)) is not None:
         return counted(lines, "ndjson_text")
+    if (total := _count_indented(text)) is not None:
+        return counted(total, "json_text")
     if (total := python_repr.count_similar_rows(text)) is not None:
         return counted(total, "repr_text")
     if (as_json := python_repr.to_json(text)) is None:
@@ -72,6 +75,16 @@ def count_data(text: str, depth: int, count_value: CountsValues) -> Count | None
     if python_repr.is_one_tuple(text):
         return messages.count(text) or Count(1, "repr_text", CountKind.OBJECT)
     return count_value(value, "repr_text", depth)
+
+
+def _count_indented(text: str) -> int | None:
+    """Count the objects of an indented list that is not valid JSON, because of a quotation mark in a string."""
+    match = _INDENTED.match(text)
+    if match is None or not text.endswith("\n]"):
+        return None
+    indent = match.group(1)
+    total = text.count(f"\n{indent}{{\n")
+    return total if total == text.count(f"\n{indent}}},\n") + 1 else None
 
 
 class _Object(msgspec.Struct, gc=False):

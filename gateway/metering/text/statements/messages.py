@@ -27,6 +27,11 @@ _DECORATION = re.compile(r"[\W_]*")
 """Marks before the first word."""
 _HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
 _BULLET = re.compile(r"\s{0,8}(?:[-*\u2022]|\d{1,3}[.)])\s")
+_PENDING = re.compile(
+    r"(?:\S+ ){0,3}?(?:query|job|task|export|request|operation|run|scan|report|import|build)\b[^.!\n]{0,40}?"
+    r"\b(?:started|submitted|queued|accepted|scheduled)\b"
+)
+"""An answer that the work goes on."""
 NO_RECORDS = Count(0, "no_records_text", CountKind.COUNTED)
 AFFECTED_ROWS = Count(0, "affected_rows_text", CountKind.COUNTED)
 
@@ -46,6 +51,8 @@ def count(text: str) -> Count | None:
     if len(text) <= MAX_SHORT_CHARACTERS and text.count("\n") < MAX_SHORT_LINES:
         if reports_write(plain, lines):
             return AFFECTED_ROWS
+        if _PENDING.match(first):
+            return NO_RECORDS
         if states_none(start, first, lines) and are_hints(lines[1:]):
             return NO_RECORDS
         if len(lines) <= 3 and errors.is_error_clause(first):
