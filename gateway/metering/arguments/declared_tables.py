@@ -76,7 +76,7 @@ def _containers(tool: str, names: Set[str]) -> frozenset[str]:
     if "datasourcename" in names and is_writing_tool(tool) and not DATA_ARGUMENTS.isdisjoint(names):
         return frozenset(("datasourcename",))
     if MODEL_ARGUMENTS.isdisjoint(names):
-        return frozenset()
+        return EXPLORE_ARGUMENTS if "query" in words else frozenset()
     explores = EXPLORE_ARGUMENTS if MEASURE_ARGUMENTS.isdisjoint(names) else SELECTED_EXPLORE_ARGUMENTS
     return explores if RECORD_WORDS.isdisjoint(words) else explores | MODEL_ARGUMENTS
 

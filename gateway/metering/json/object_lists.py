@@ -25,7 +25,6 @@ from gateway.metering.vocabulary.tools import (
     has_read_verb,
     is_describing_tool,
     is_listing_or_describing_tool,
-    is_named_after_tool,
     is_plural_tool,
     is_schema_tool,
     is_statistics_tool,
@@ -99,7 +98,7 @@ class ObjectLists(ObjectOutcome):
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         if is_schema_tool(self._arguments.tool) and (columns := self._count_columns()) is not None:
             return columns
-        named = [name for name in lists if is_named_after_tool(name, self._arguments.tool)]
+        named = [name for name, one in lists.items() if objects.are_of_tool(name, one, self._arguments.tool)]
         if named and not is_writing_tool(self._arguments.tool):
             return self._count_named_lists(named)  # `list_keys` returns `keys`
         custom = {

@@ -21,6 +21,7 @@ from gateway.metering.vocabulary.members import (
     TOTAL_MEMBERS,
 )
 from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import is_named_after_tool
 
 MAX_NAMED_TABLES = 64
 """Tables that a result may name."""
@@ -42,7 +43,7 @@ WRAPPER_AND_ROW_MEMBERS = WRAPPER_MEMBERS.union(ROW_MEMBERS)
 
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
 ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
-ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits"))
+ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits", "csvdata"))
 """Names under which no record has a list."""
 IDS = frozenset(("id", "key", "uuid", "uid", "guid"))
 """Members with the id of an entity."""
@@ -61,6 +62,11 @@ def is_flat(members: Members) -> bool:
 def are_messages(name: str, values: list[Any]) -> bool:
     """Return True if a list of messages or notes holds objects, or nothing, so that they may be the records."""
     return name in NOTICE_MEMBERS and (not values or isinstance(values[0], dict))
+
+
+def are_of_tool(name: str, values: list[Any], tool: str) -> bool:
+    """Return True if a list has the name of what the tool returns."""
+    return is_named_after_tool(name, tool, holds_objects=is_list_of_objects(values))
 
 
 def is_list_of_objects(value: Any) -> bool:

@@ -167,6 +167,9 @@ def _states_none_below(text: str) -> bool:
     """Return True if a paragraph states that nothing was found, with statistics above it and only advice below."""
     if len(text) > MAX_REPORT or (text[0] != "#" and "\n\n" not in text):
         return False
+    *comments, last = text.split("\n")
+    if comments and all(line.startswith("# ") for line in comments) and messages.is_no_records(last.lstrip("# ")):
+        return True
     if text[0] != "#":
         text = "\n\n" + text
     paragraphs = [one.strip() for one in text.split("\n\n")[1:] if one.strip()]

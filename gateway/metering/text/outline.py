@@ -153,13 +153,7 @@ def _without_footers(lines: list[str], statements: list[Stated], arguments: froz
             footer = body[-length:]
         elif above and (_states_number(last, above) or _are_remarks(last, above[::-1], arguments)):
             footer = last
-        elif len(body) > 1 and (
-            (states_alone(body[-1]) and not _is_field(body[-2], body[-1])) or MORE.match(fold(body[-1]))
-        ):
-            footer = body[-1:]
-        elif (
-            len(body) > 1 and ITEM.match(body[-2]) and not ITEM.match(body[-1]) and is_bookkeeping(body[-1], arguments)
-        ):
+        elif len(body) > 1 and _is_footer(body[-1], body[-2], arguments):
             footer = body[-1:]
         else:
             break
@@ -167,6 +161,13 @@ def _without_footers(lines: list[str], statements: list[Stated], arguments: froz
             _add(statements, line)
         body = _trimmed(body[: -len(footer)])
     return body
+
+
+def _is_footer(line: str, above: str, arguments: frozenset[str]) -> bool:
+    """Return True if the last line states a number, or is a field about the result below a list."""
+    if MORE.match(fold(line)) or (states_alone(line) and not _is_field(above, line)):
+        return True
+    return ITEM.match(above) is not None and not ITEM.match(line) and is_bookkeeping(line, arguments)
 
 
 def _states_number(block: list[str], beside: list[str]) -> bool:

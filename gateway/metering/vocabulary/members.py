@@ -9,7 +9,7 @@ from gateway.metering.vocabulary.names import word_list, word_set
 ROW_MEMBERS = word_list(
     "rows records recordset resultset resultrows documents docs hits results items entries matches result data "
     "values value list response output payload body content structuredcontent objects grid "
-    "json csv"
+    "json csv csvdata"
 )
 """Members that hold the records, the most reliable first."""
 

@@ -211,15 +211,17 @@ def is_describing_tool(tool: str) -> bool:
 
 
 @lru_cache(maxsize=4_096)
-def is_named_after_tool(member: str, tool: str) -> bool:
+def is_named_after_tool(member: str, tool: str, *, holds_objects: bool = False) -> bool:
     """Return True if a result's member (normalized) has the name of what the tool lists.
 
-    Examples: `keys` of `scan_keys`, `workbooks` of `workbook_list`, `foreign_keys` of `get_foreign_keys`.
+    Examples: `keys` of `scan_keys`, `workbooks` of `workbook_list`, `foreign_keys` of `get_foreign_keys`; `triggers` of
+    `trigger_get` only if they are objects.
     """
     known, words = tool_words(tool), _words_in_order(tool)
     if any(member == "".join(words[at:]) for at in range(len(words) - 1)):
         return True
-    return member in known or (member.endswith("s") and member[:-1] in known - _LIST_VERBS)
+    is_plural = (holds_objects or is_listing_tool(tool)) and member.endswith("s")
+    return member in known or (is_plural and member[:-1] in known - _LIST_VERBS)
 
 
 @lru_cache(maxsize=4_096)

@@ -61,7 +61,8 @@ def count(lines: list[str]) -> int | None:
     entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
     if depths[0] != depth or [entry for entry in entries if entry[MAX_NAME:]]:
         return None
-    if not all(map(_NAME.match, entries)) and _are_fields(entries):
+    are_names = all(map(_NAME.match, entries)) and len(set(entries)) == len(entries)
+    if not are_names and _are_fields(entries):
         return None
     if all(map(ITEM.match, entries)):
         return len(lines) if len(entries) < len(lines) and _are_nested(lines) else len(entries)
