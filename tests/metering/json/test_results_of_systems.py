@@ -396,3 +396,24 @@ def test_the_messages_of_a_log_are_records_beside_the_indices_that_were_searched
 def test_the_acknowledgement_of_an_alert_is_a_write() -> None:
     done = {"message": "Command successfully submitted", "commands": ["ACKNOWLEDGE;boat-1;1"]}
     assert records(structured(done), "boats_acknowledge", boat="boat-1") == 0
+
+
+def test_a_list_of_objects_has_the_name_of_what_a_tool_in_the_singular_gets() -> None:
+    triggers = [{"triggerid": "1", "expression": "a > 3"}, {"triggerid": "2", "expression": "b > 3"}]
+    assert records(structured({"triggers": triggers}), "trigger_get", hostids=["7"]) == 2
+    assert records(structured({"triggers": ["a", "b"]}), "trigger_get", hostids=["7"]) is None
+
+
+def test_the_ids_of_what_was_acknowledged_are_no_records() -> None:
+    assert records(structured({"eventids": [88120, 88123], "success": True}), "event_acknowledge") == 0
+
+
+def test_results_as_csv_by_the_id_of_their_tile_add_up() -> None:
+    tile = {"title": "Boats", "status": "success", "csv_data": "name,port\r\nIda,Brno\r\nAda,Oslo\r\n"}
+    tiles = {f"6603a47b-10a2-52b5-bb91-c88a1a99c12{digit}": tile for digit in "123"}
+    assert records(structured(tiles), "run_tiles", dashboard="Boats") == 6
+
+
+def test_the_facts_about_a_document_are_no_record() -> None:
+    facts = {"file_path": "/srv/data/a.pdf", "title": "Boats", "page_count": 3, "author": "Ida", "is_encrypted": False}
+    assert records(structured(facts), "get_pdf_info", file_path="/srv/data/a.pdf") is None

@@ -420,3 +420,26 @@ def test_the_fields_of_the_entity_with_the_id_of_the_call_are_one_record(first: 
     assert records(texts(text), "get_boat", boat_id="b17") == 1
     assert records(texts(text), "get_boat", boat_id="b18") is None
     assert records(texts(text), "get_boat_history", boat_id="b17") != 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("execute_query", "Async query started successfully.\n\nQuery ID: q-9f1c\n\nUse 'get_status' to check.", 0),
+        ("run_query", '# Metadata: {"row_count":0}\n# No data rows', 0),
+        ("search_boats", "No boats found.\n\nParameters used:\n- Port: Brno\n- Filters:\n    name contains 'x'", 0),
+        ("boat", "modified: name=Ida,port=Brno", None),
+        ("modify_boat", "modified: name=Ida,port=Brno", 0),
+        ("balances", "Port:Brno:North           15486.52 EUR\nPort:Oslo                  -120.00 EUR", 2),
+        ("list_ports", "Port:Brno:North\nPort:Oslo\nPort:Bari", 3),
+        (
+            "list_boats",
+            "Boats:\n\n- Ida (updated 2026-01-02)\n- Ada (updated 2026-01-03)\nTotal pages: 2 (without drafts)",
+            2,
+        ),
+        ("list_boats", '[\n  {\n    "name": "Ida "No. 5""\n  },\n  {\n    "name": "Ada"\n  }\n]', 2),
+        ("list_boats", '[\n  {\n    "name": "Ida "No. 5""\n  },\n  {\n    "name": "A', None),
+    ],
+)
+def test_a_text_of_a_server_that_nobody_has_seen_is_counted(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool) == expected
