@@ -19,7 +19,7 @@ from gateway.metering.explain.structural_words import CJK_PHRASES
 _LETTER = r"(?:[^\W\d_]|\\u[0-9a-fA-F]{4})"
 TOKEN = re.compile(
     rf"(?P<escaped>{_LETTER}{{0,64}}\\u[0-9a-fA-F]{{4}}{_LETTER}{{0,64}})"
-    r"|(?P<escape>\\[nrtbf\"'\\/])"
+    r"|(?P<escape>\\{1,4}[nrtbf\"'/]|\\\\)"
     r"|(?P<moment>\bdatetime\.(?:datetime|date)\(\d{4}(?:, \d{1,6}){2,6})"
     r"|(?P<hex>(?<![0-9A-Za-z])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     r"|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,128})(?![0-9A-Za-z]))"
