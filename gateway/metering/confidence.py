@@ -20,12 +20,16 @@ class Sign(StrEnum):
     DECLARED = "declared"
     COMMON_LIST = "common_list"
     OTHER_LIST = "other_list"
+    RECORD_NOUN = "record_noun"
+    ONLY_MEMBER = "only_member"
+    EMPTY_LIST = "empty_list"
     WHOLE_LIST = "whole_list"
     NAMED_LIST = "named_list"
     COLUMN_LIST = "column_list"
     PARALLEL_LISTS = "parallel_lists"
     SUM = "sum"
     MAP = "map"
+    DATA_NAMES = "data_names"
     SCALAR = "scalar"
     SINGLE_OBJECT = "single_object"
     STATED_ONLY = "stated_only"
@@ -81,14 +85,18 @@ class Sign(StrEnum):
 _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.DECLARED: (5, "the result names its table and holds its rows"),
     Sign.COMMON_LIST: (3, "a list under a common name"),
-    Sign.OTHER_LIST: (2.5, "a list under a name that only this server uses"),
+    Sign.OTHER_LIST: (1.3, "a list under a name that only this server uses"),
+    Sign.RECORD_NOUN: (1.5, "a list with a noun that is common for records"),
+    Sign.ONLY_MEMBER: (1, "the only member of an object"),
+    Sign.EMPTY_LIST: (2.5, "an empty list, and nothing that may hold the records"),
     Sign.WHOLE_LIST: (3.5, "the result is a list"),
     Sign.NAMED_LIST: (3, "a list with the name of what the tool returns"),
     Sign.COLUMN_LIST: (2.5, "the columns that describe a table"),
     Sign.PARALLEL_LISTS: (2, "lists of one length, one for each column"),
     Sign.SUM: (1.5, "several lists added up"),
     Sign.SCALAR: (3, "one value, for a statement that selects one column"),
-    Sign.MAP: (2, "an object with one member for each record"),
+    Sign.MAP: (1.3, "an object with one member for each record"),
+    Sign.DATA_NAMES: (1, "members whose names are data: dates, paths, values of arguments"),
     Sign.SINGLE_OBJECT: (1.3, "one object, for a call that reads a table"),
     Sign.STATED_ONLY: (2, "a number without the records that it counts"),
     Sign.FORMAT: (3, "a text in one format from beginning to end"),
@@ -120,7 +128,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.WITNESS_AGREES: (4, "the result states the same number"),
     Sign.WITNESS_LARGER: (-1.5, "the result states a larger number, which may count all pages"),
     Sign.WITNESS_DISAGREES: (-6, "the result states another number"),
-    Sign.SCHEMA_AGREES: (3, "the output schema names the list"),
+    Sign.SCHEMA_AGREES: (2.5, "the output schema names the list"),
     Sign.COLUMNS_AGREE: (2, "the columns of the statement are the members of the rows"),
     Sign.COLUMNS_DISAGREE: (-3, "the columns of the statement are not members of the object"),
     Sign.GROUPS: (1, "lists in groups, added up"),

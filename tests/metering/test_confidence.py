@@ -19,9 +19,21 @@ def test_a_repeated_sign_counts_once() -> None:
     assert confidence((Sign.COMMON_LIST, Sign.COMMON_LIST)) == confidence((Sign.COMMON_LIST,))
 
 
-@pytest.mark.parametrize("sign", [Sign.DECLARED, Sign.COMMON_LIST, Sign.OTHER_LIST, Sign.FORMAT, Sign.MAP, Sign.WRITE])
+@pytest.mark.parametrize("sign", [Sign.DECLARED, Sign.COMMON_LIST, Sign.NAMED_LIST, Sign.FORMAT, Sign.WRITE])
 def test_one_clear_sign_is_enough(sign: Sign) -> None:
     assert confidence((sign,)) >= THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("sign", "others"),
+    [
+        (Sign.OTHER_LIST, (Sign.RECORD_NOUN, Sign.ONLY_MEMBER, Sign.WITNESS_AGREES, Sign.SCHEMA_AGREES, Sign.AT_LIMIT)),
+        (Sign.MAP, (Sign.DATA_NAMES, Sign.WITNESS_AGREES, Sign.GROUPS)),
+    ],
+)
+def test_a_list_or_map_under_an_uncommon_name_needs_another_sign(sign: Sign, others: tuple[Sign, ...]) -> None:
+    assert confidence((sign,)) < THRESHOLD
+    assert all(confidence((sign, other)) >= THRESHOLD for other in others)
 
 
 @pytest.mark.parametrize("sign", [Sign.DECLARED, Sign.COMMON_LIST, Sign.OTHER_LIST, Sign.FORMAT, Sign.MAP])

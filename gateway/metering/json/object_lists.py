@@ -12,6 +12,7 @@ from gateway.metering.json.groups import grouped_lists
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.outcomes import ObjectOutcome
 from gateway.metering.json.partial_values import length
+from gateway.metering.json.signs import of_other_list
 from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
@@ -43,6 +44,7 @@ class ObjectLists(ObjectOutcome):
 
     def _count_list(self, name: str, *signs: Sign) -> Count:
         """Count the list in the member with the normalized `name`."""
+        signs += tuple(of_other_list(name, self._members)) if Sign.OTHER_LIST in signs else ()
         return self._under(name, self._parts.count_list(self._members[name], self._depth + 1), *signs)
 
     def _count_rows_member(self) -> Count | None:
@@ -162,7 +164,7 @@ class ObjectLists(ObjectOutcome):
         if of_objects or not any(custom.values()):
             total = sum(length(custom[name]) for name in of_objects)
             is_alone = not any(value not in (None, {}, []) for value in rest.values())
-            signs = (Sign.SUM, *(() if is_alone else (Sign.SEVERAL_LISTS,))) if of_objects else (Sign.OTHER_LIST,)
+            signs = (Sign.SUM, *(() if is_alone else (Sign.SEVERAL_LISTS,))) if of_objects else (Sign.EMPTY_LIST,)
             return self._under("*", self._counted(total, *signs))
         lengths = {length(value) for value in custom.values()}
         is_alone = not any(isinstance(value, dict) for value in rest.values())

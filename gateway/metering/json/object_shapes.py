@@ -14,10 +14,10 @@ from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.object_members import SURROUNDING_MEMBERS
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, is_flat
 from gateway.metering.json.partial_values import length
+from gateway.metering.json.signs import of_map, reports_error
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
-    ERROR_MEMBERS,
     NEVER_RECORDS,
     TABLE_MEMBERS,
     describes_records,
@@ -69,7 +69,7 @@ class ObjectShape(ObjectLists):
             found = found.with_signs(Sign.STATISTICS_BESIDE)
         if found.kind in (CountKind.COUNTED, CountKind.OBJECT) and self._skips_scalars(found):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
-        if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
+        if found.records and reports_error(members):
             found = found.with_signs(Sign.ERROR_BESIDE)
         if not found.records or Sign.NO_VALUES in found.signs:
             found = self._count_aggregations() or found
@@ -107,19 +107,17 @@ class ObjectShape(ObjectLists):
         wrapped = self._count_wrapped()
         if wrapped.kind >= CountKind.STATED or Sign.ENTITY in wrapped.signs:
             return wrapped
-        if (results := self._count_named_results()) is not None:
+        if (results := self._count_named_results() or self._count_described_tables()) is not None:
             return results
-        if (by_table := self._count_described_tables()) is not None:
-            return by_table
         # A list of rows is more reliable than an object next to it whose member names may be data.
         total = None if is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
         has_list = any(isinstance(one, list) for one in value.values())
         if total is not None and (not has_list or maps.is_map(value, self._arguments.strings)):
-            return self._counted(total, Sign.MAP)
+            return self._counted(total, *of_map(value, self._arguments.strings))
         if (found := self._count_other_lists() or self._count_none() or self._count_lists_by_name()) is not None:
             return found
         if total is not None:
-            return self._counted(total, Sign.MAP)
+            return self._counted(total, *of_map(value, self._arguments.strings))
         if (found := self._count_inner()) is not None:
             return found
         if "count" in tool_words(self._arguments.tool) and len(witnesses.find(members, "")) == 1:
@@ -152,7 +150,7 @@ class ObjectShape(ObjectLists):
             return None
         is_page = len(members) == 1 or not members.keys().isdisjoint(_ENVELOPE_SIGNS)
         is_none = is_page or is_listing_tool(self._arguments.tool) or self.count_message().records == 0
-        return self._under(lists[0], self._counted(0, Sign.OTHER_LIST)) if is_none else None
+        return self._under(lists[0], self._counted(0, Sign.EMPTY_LIST)) if is_none else None
 
     def _count_without_list(self, wrapped: Count) -> Count:
         """Count an object without a list of records: an acknowledgement, a summary, or one record."""
@@ -298,4 +296,4 @@ class ObjectShape(ObjectLists):
         if not is_named_after_tool(name, tool):
             return None
         groups = maps.count_groups(entries) if self._is_grouping() else None
-        return self._under(name, self._counted(groups or len(entries), Sign.MAP))
+        return self._under(name, self._counted(groups or len(entries), Sign.MAP, Sign.NAMED_LIST))

@@ -18,6 +18,7 @@ from gateway.metering.json.objects import (
     length_of_columns,
 )
 from gateway.metering.json.partial_values import length
+from gateway.metering.json.signs import reports_error
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind
 from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
@@ -76,27 +77,18 @@ def is_failure(members: Members) -> bool:
         return True
     if is_http_error(members) or _has_error_code(members):
         return True
-    errors = [name for name in ERROR_MEMBERS & members.keys() if _is_report(members[name])]
     custom = [name for name in members if name not in WRAPPER_AND_ROW_MEMBERS]
-    if errors:
-        return len(custom) <= 2 and not any(_holds_objects(name, members[name]) for name in custom)
+    if reports_error(members):
+        return len(custom) <= 2 and not any(
+            is_list_of_objects(members[name]) and not describes_records(name) for name in custom
+        )
     return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
-
-
-def _is_report(error: Any) -> bool:
-    """Return True if the value of a member for errors reports one, and is no number of them."""
-    return isinstance(error, str | dict | list) and bool(error) and not (isinstance(error, str) and error.isdecimal())
 
 
 def _has_error_code(members: Members) -> bool:
     """Return True if a flat object has a number of an error other than 0."""
     codes = (members.get(name) for name in _ERROR_CODES)
     return any(type(code) is int and code != 0 for code in codes) and is_flat(members)
-
-
-def _holds_objects(name: str, value: Any) -> bool:
-    """Return True if a member is a list of objects that may be the part of the records before the error."""
-    return is_list_of_objects(value) and not describes_records(name)
 
 
 def is_http_error(members: Members) -> bool:

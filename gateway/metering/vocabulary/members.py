@@ -70,6 +70,33 @@ TOTAL_MEMBERS = word_set(
 COUNTED_NOUNS = word_set("row record result item entry document doc hit match object element")
 """Nouns in the names of members that count records, such as `num_rows`."""
 
+RECORD_NOUNS = word_set(
+    "issues tickets tasks todos cards stories epics bugs incidents problems alerts alarms compositealarms "
+    "metricalarms events messages mails emails threads posts comments notes articles pages papers publications books "
+    "chapters products orders lineitems invoices bills payments charges refunds transactions customers contacts "
+    "companies leads deals accounts users members people persons employees teams groups channels projects "
+    "repositories repos commits branches releases pipelines builds jobs runs deployments instances containers pods "
+    "nodes services clusters vertices edges relationships relations entities triples bindings facts solutions points "
+    "vectors chunks passages snippets citations candles quotes prices trades positions series streams lines metrics "
+    "measurements samples readings observations findings vulnerabilities violations errors errorgroups exceptions "
+    "logs loggroups traces spans flights hotels places locations routes stops stations cities countries videos songs "
+    "tracks albums playlists episodes movies photos images files folders buckets tables views datasets dashboards "
+    "reports charts queries sessions visits cells links externallinks subscriptions plans coupons campaigns ads "
+    "keywords segments forms surveys responses answers questions reviews ratings stores shops loggroupmetadata "
+    "contents features firstbatch nextbatch preview keys"
+)
+"""Nouns under which results have lists of records."""
+
+
+@lru_cache(maxsize=4_096)
+def is_record_noun(name: str) -> bool:
+    """Return True if a member (normalized) has a noun that is common for records: `issues`, `openissues`."""
+    return name in RECORD_NOUNS or name.endswith(_LONG_RECORD_NOUNS)
+
+
+_LONG_RECORD_NOUNS = tuple(noun for noun in RECORD_NOUNS if len(noun) > 4)
+
+
 PART_NOUNS = word_set(
     "line message event point series node file key table view issue log comment task feature edge value page"
 )

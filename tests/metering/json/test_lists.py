@@ -203,7 +203,30 @@ def test_a_list_with_the_name_of_a_property_counts_if_it_is_all_and_its_length_i
 
 
 def test_a_list_beside_several_maps_of_numbers_is_in_doubt() -> None:
-    overview = {"ports": {"Bergen": 7, "Oslo": 2}, "kinds": {"sloop": 5, "yawl": 4}, "largest_boats": BOATS}
+    overview = {"ports": {"Bergen": 7, "Oslo": 2}, "kinds": {"sloop": 5, "yawl": 4}, "largest_orders": BOATS}
     assert records(structured(overview), "fleet_map") is None
-    assert records(structured(overview), "list_boats") == 2
-    assert records(structured({"by_port": {"Bergen": 7}, "largest_boats": BOATS}), "fleet_map") == 2
+    assert records(structured(overview), "list_orders") == 2
+    assert records(structured({"by_port": {"Bergen": 7}, "largest_orders": BOATS}), "fleet_map") == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"oddities": BOATS, "origin": "x", "mood": "calm"}, None),
+        ({"oddities": BOATS}, 2),
+        ({"oddities": BOATS, "origin": "x", "total_oddities": 2}, 2),
+        ({"measurements": BOATS, "origin": "x", "mood": "calm"}, 2),
+        ({"open_issues": BOATS, "origin": "x", "mood": "calm"}, 2),
+    ],
+)
+def test_a_list_under_a_name_of_the_server_counts_if_another_sign_supports_it(
+    value: dict[str, Any], expected: int | None
+) -> None:
+    assert records(structured(value), "fleet") == expected
+
+
+def test_the_members_of_an_object_count_if_their_names_are_data() -> None:
+    boat = {"name": "a", "port": "Brno"}
+    assert records(structured({"2024-01-02": boat, "2024-01-03": boat, "2024-01-04": boat}), "fleet") == 3
+    assert records(structured({"ida": boat, "ada": boat, "uma": boat}), "fleet") is None
+    assert records(structured({"ida": boat, "ada": boat}), "fleet", names=["ida", "ada"]) == 2

@@ -68,7 +68,7 @@ def test_a_message_that_confirms_a_write_takes_precedence_over_what_was_written(
 
 
 @pytest.mark.parametrize(
-    "value", [{"added": BOATS, "dry_run": False}, {"request_id": "r1", "added_row_ids": ["b1", "b2"]}]
+    "value", [{"added_files": BOATS, "dry_run": False}, {"request_id": "r1", "added_files": ["b1", "b2"]}]
 )
 def test_a_list_with_the_name_of_a_write_is_in_doubt_unless_the_tool_reads(value: dict[str, Any]) -> None:
     assert records(structured(value), "moor_boats") is None

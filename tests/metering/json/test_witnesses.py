@@ -90,5 +90,5 @@ def test_the_first_string_of_a_list_that_announces_the_others_is_not_a_record() 
 
 
 def test_an_error_beside_a_list_of_unclear_meaning_makes_the_count_unknown() -> None:
-    assert records(structured({"error": "timeout", "weights": ROWS, "kind_of": "x", "region": "y"})) is None
-    assert records(structured({"error": None, "weights": ROWS, "kind_of": "x", "region": "y"})) == 2
+    assert records(structured({"error": "timeout", "measurements": ROWS, "kind_of": "x", "region": "y"})) is None
+    assert records(structured({"error": None, "measurements": ROWS, "kind_of": "x", "region": "y"})) == 2
