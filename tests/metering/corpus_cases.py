@@ -31,6 +31,10 @@ class Case(msgspec.Struct, frozen=True):
         return str(self.call["server"])
 
     @property
+    def signs(self) -> str:
+        return " + ".join(self.result.signs)
+
+    @property
     def is_ambiguous(self) -> bool:
         return bool(self.call["truth"].get("ambiguous"))
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from gateway.metering import MeteringResult
+from gateway.metering.confidence import Sign
 from tests.metering.corpus_cases import FIRST_SIGHT, Case, cases, read_lines
 
 
@@ -29,7 +31,12 @@ def record_first_sight(corpus: Path, path: Path = FIRST_SIGHT) -> int:
     new = [case for case in cases(corpus) if case.call["id"] not in known]
     with path.open("a", encoding="utf-8") as file:
         for case in new:
-            answer = {"tables": case.result.tables, "records": case.result.records, "method": case.result.method}
+            answer = {
+                "tables": case.result.tables,
+                "records": case.result.records,
+                "method": case.result.method,
+                "signs": sorted(set(case.result.signs)),
+            }
             file.write(json.dumps({"id": case.call["id"], **answer}, ensure_ascii=False) + "\n")
     return len(new)
 
@@ -37,4 +44,10 @@ def record_first_sight(corpus: Path, path: Path = FIRST_SIGHT) -> int:
 def _read(path: Path) -> dict[str, MeteringResult]:
     if not path.exists():
         return {}
-    return {one["id"]: MeteringResult(tuple(one["tables"]), one["records"], one["method"]) for one in read_lines(path)}
+    return {one["id"]: _answer(one) for one in read_lines(path)}
+
+
+def _answer(stored: dict[str, Any]) -> MeteringResult:
+    """Return a recorded answer; the earlier ones are without signs."""
+    signs = tuple(map(Sign, stored.get("signs", ())))
+    return MeteringResult(tuple(stored["tables"]), stored["records"], stored["method"], signs=signs)

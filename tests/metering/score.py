@@ -64,6 +64,7 @@ def figures(scored: list[Case], is_leave_one_out: bool) -> dict[str, Any]:
         held_out = leave_one_server_out(counted)
         found = {
             "at first sight": {**by_group(first), "in all": totals(first)},
+            "at first sight, by signs": by_group((case for case in first if case.result.signs), "signs"),
             "threshold chosen without the server": {**by_group(held_out), "in all": totals(held_out)},
         }
     return found | {"wrong versus unknown, by threshold": {f"{at:.3f}": totals(at_it) for at, at_it in curve(counted)}}

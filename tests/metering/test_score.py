@@ -70,7 +70,9 @@ def test_a_count_without_a_confidence_is_certain() -> None:
 def test_first_sight_is_recorded_once(tmp_path: Path) -> None:
     first_sight = tmp_path / "first_sight.jsonl"
     assert record_first_sight(written(tmp_path / "a.jsonl", call(id="1")), first_sight) == 1
-    assert list(read_lines(first_sight)) == [{"id": "1", "tables": [], "records": 2, "method": "csv_text"}]
+    assert list(read_lines(first_sight)) == [
+        {"id": "1", "tables": [], "records": 2, "method": "csv_text", "signs": ["format"]}
+    ]
     changed = written(tmp_path / "a.jsonl", call(id="1", result=texts("a,b\n1,2")), call(id="2"))
     assert record_first_sight(changed, first_sight) == 1
     assert [one["records"] for one in read_lines(first_sight)] == [2, 2]
@@ -92,7 +94,7 @@ def test_first_sight_is_scored_by_corpus(tmp_path: Path) -> None:
     ("is_leave_one_out", "titles"),
     [
         (False, ["server", "shape", "corpus", "in all"]),
-        (True, ["at first sight", "threshold chosen without the server"]),
+        (True, ["at first sight", "at first sight, by signs", "threshold chosen without the server"]),
     ],
 )
 def test_the_curve_is_always_printed(is_leave_one_out: bool, titles: list[str]) -> None:
