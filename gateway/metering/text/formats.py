@@ -25,6 +25,7 @@ from gateway.metering.text.embedded import (
     named_rows,
     tagged_content,
 )
+from gateway.metering.text.line_marks import BULLET_OR_NUMBER
 from gateway.metering.text.lines import EDGE
 from gateway.metering.text.statements import empty_results, messages
 from gateway.metering.text.statements.witnesses import Stated, stated
@@ -55,7 +56,6 @@ _CONFIRMATION = re.compile(
 )
 _ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts warnings")
 """Words of tools that list errors."""
-_ITEM_LINE = re.compile(r"^[^\S\n]{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
 _STATISTIC = re.compile(
     r"[-*\u2022]\s[*_`]{0,3}[^\n:]{0,40}\b(?:scanned|processed|bytes|rows|records|time|duration|elapsed|cost|size|cached?)\b"
@@ -160,7 +160,9 @@ def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
     first, _, rest = text[:EDGE].partition("\n")
     if arguments.columns is not None and (first.strip().lower(),) == arguments.columns:
         return bool(rest)
-    return not tool_words(arguments.tool).isdisjoint(_ERROR_WORDS) and _ITEM_LINE.search(rest) is not None
+    return not tool_words(arguments.tool).isdisjoint(_ERROR_WORDS) and any(
+        map(BULLET_OR_NUMBER.match, rest.split("\n"))
+    )
 
 
 def _states_none_below(text: str) -> bool:

@@ -10,8 +10,9 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
-from gateway.metering.text.line_types import IDENTIFYING, ITEM
-from gateway.metering.text.lines import EDGE, split_blocks
+from gateway.metering.text.line_marks import BULLET, ITEM, MAX_MATCHED, RULE
+from gateway.metering.text.line_types import IDENTIFYING
+from gateway.metering.text.lines import EDGE, is_blank, split_blocks
 from gateway.metering.text.lists import grouped_lists
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
@@ -33,9 +34,7 @@ _NUMBERED = re.compile(
 )
 _KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**(?:\s?(?::(?:\s|\Z)|\uff1a)|\s=(?:\s|\Z))")
 _BOLD_LABEL = re.compile(r"\*\*([^*\n]{1,60}?)(?:[:\uff1a]\*\*|\*\*\s?[:\uff1a])")
-_RULE = re.compile(r"\s*+(?:[-=*_]{3,}+\s*+)?\Z")
 _CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
-_BULLETS = re.compile(r"\s{0,8}[-*•] ")
 _WORD_ALONE = re.compile(r"\s{1,12}[^\s:*-][^\s:]*\Z")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
@@ -68,7 +67,7 @@ def _is_entity(lines: list[str]) -> bool:
 
 def _has_bold_fields(lines: list[str]) -> bool:
     """Return True if a text has two or more labels in bold type, none of them twice: one entity, with texts."""
-    labels = [match.group(1) for line in lines if (match := _BOLD_LABEL.match(line[:200])) is not None]
+    labels = [match.group(1) for line in lines if (match := _BOLD_LABEL.match(line[:MAX_MATCHED])) is not None]
     headings = sum(line.startswith("#") for line in lines)
     return len(labels) > 1 and len(set(labels)) == len(labels) and headings <= MAX_TITLES
 
@@ -76,7 +75,7 @@ def _has_bold_fields(lines: list[str]) -> bool:
 def _count_numbered(text: str) -> int | None:
     start = 0
     for line in text[:EDGE].split("\n", MAX_LINES_BEFORE)[:MAX_LINES_BEFORE]:
-        match = _NUMBERED.match(line[:200])
+        match = _NUMBERED.match(line[:MAX_MATCHED])
         if match and (match.group(2) or match.group(4)) in ("0", "1"):
             return (
                 _count_word_first(text[start:], match) if match.group(2) else _count_number_first(text[start:], match)
@@ -113,7 +112,7 @@ def _confirmed(total: int, last: str, first: int) -> int | None:
 
 def _count_long_blocks(text: str) -> Count | None:
     """Count the blocks that begin with the same key, after blank lines, lines of dashes or a YAML dash."""
-    key = _KEY.match(text[:200])
+    key = _KEY.match(text[:MAX_MATCHED])
     if key is None:
         return None
     begin = text[: key.end()].removeprefix("- ")
@@ -129,7 +128,7 @@ def _count_long_blocks(text: str) -> Count | None:
 def _count_yaml(lines: list[str]) -> Count | None:
     """Count the entries of a YAML list of maps or map of maps."""
     items = [line for line in lines if line.startswith(("- ", "  - "))]
-    if items and _KEY.match(items[0][:200]):
+    if items and _KEY.match(items[0][:MAX_MATCHED]):
         indent = "- " if items[0].startswith("- ") else "  - "
         same = [line for line in lines if line.startswith(indent)]
         first = lines.index(same[0])
@@ -148,14 +147,14 @@ def _count_yaml(lines: list[str]) -> Count | None:
 
 
 def _key(line: str) -> str | None:
-    match = _KEY.match(line[:200])
+    match = _KEY.match(line[:MAX_MATCHED])
     if match is None or ("(" in match.group(1) and not _CALL.match(match.group(1))):
         return None
     return match.group(1).lower()
 
 
 def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) -> Count | None:
-    found = split_blocks(lines, lambda line: _RULE.match(line[:200]))
+    found = split_blocks(lines, lambda line: is_blank(line) or RULE.match(line[:MAX_MATCHED]))
     if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
         heading = found.pop(0)[0]
     first = _key(found[0][0]) if found else None
@@ -172,9 +171,9 @@ def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) ->
             and is_listing
             and not is_repeated
             and len(outer) > 1
-            and not any(ITEM.match(line[:200]) for line in outer)
+            and not any(ITEM.match(line[:MAX_MATCHED]) for line in outer)
         ):
             return counted(1, "blocks_text")
-        is_list = is_repeated or any(_BULLETS.match(line) or line[0].isdecimal() for line in found[0])
+        is_list = is_repeated or any(BULLET.match(line) or line[0].isdecimal() for line in found[0])
         return None if is_list else Count(1, "fields_text", CountKind.OBJECT)
     return counted(len(found), "blocks_text")

@@ -1,9 +1,10 @@
-"""Types of lines in texts: items of a list, rules, headings, sentences, and fields about the result or of a record."""
+"""Types of lines in texts: statements of a number, fields about the result, sentences."""
 
 from __future__ import annotations
 
 import re
 
+from gateway.metering.text.line_marks import FIELD, ITEM, MAX_MATCHED
 from gateway.metering.text.statements import messages, phrases
 from gateway.metering.text.statements.patterns import fold, spaced
 from gateway.metering.text.statements.witnesses import states_only
@@ -21,18 +22,9 @@ from gateway.metering.vocabulary.names import normalize_name, word_set
 
 MAX_SENTENCE = 300
 """Characters of a sentence, or a line in italics, beside the records."""
-MAX_PREFIX = 200
-"""Characters of a line that are matched."""
 
 IDENTIFYING = word_set("id key title subject number url uri uuid")
 """Labels of the fields that identify an entity."""
-ITEM = re.compile(
-    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|\u30fb|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|\(\d[\d.]{0,10}%?\)\s|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
-)
-"""A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
-RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
-MARKDOWN_HEADING = re.compile(r"(#{1,6})\s")
-_LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]")
 _VALUE = re.compile(r"[\s*_`\"']*([^\n]*?)[\s*_`\"']*\Z")
 _PAGE = re.compile(rf"\W{{0,8}}(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d{{1,9}}(?:\W|\Z)")
 MORE = re.compile(rf"\W{{0,8}}(?:and\s|\+)?\d[\d,.]{{0,12}}\s(?:\w{{1,20}}\s)?(?:{spaced(phrases.MORE)})(?!\w)")
@@ -57,27 +49,27 @@ _BOOKKEEPING = (
 
 def label(line: str) -> str | None:
     """Return the label of a line such as `Name: x`."""
-    match = _LABEL.match(line[:MAX_PREFIX])
+    match = FIELD.match(line[:MAX_MATCHED])
     return match.group(1) if match is not None else None
 
 
 def states_alone(line: str) -> bool:
     """Return True if a line at the left margin only states a number of records."""
-    return line[:1] not in (" ", "\t") and not ITEM.match(line[:MAX_PREFIX]) and states_only(line)
+    return line[:1] not in (" ", "\t") and not ITEM.match(line[:MAX_MATCHED]) and states_only(line)
 
 
 def is_bookkeeping(line: str, arguments: frozenset[str]) -> bool:
     """Return True if a line is a field about the result, or repeats an argument of the call."""
     if line[:1] in (" ", "\t"):
         return False
-    text = fold(line[:MAX_PREFIX])
+    text = fold(line[:MAX_MATCHED])
     if _PAGE.match(text) or MORE.match(text) or _TALLY.match(text):
         return True
-    match = _LABEL.match(line[:MAX_PREFIX])
+    match = FIELD.match(line[:MAX_MATCHED])
     if match is None:
         return False
     name = normalize_name(match.group(1))
-    value = _VALUE.match(line[match.end() : MAX_PREFIX])
+    value = _VALUE.match(line[match.end() : MAX_MATCHED])
     return (
         name in _BOOKKEEPING
         or (name in COLUMN_MEMBERS and value is not None and ", " in value.group(1))
@@ -92,6 +84,6 @@ def is_sentence(line: str) -> bool:
     text = line.strip()
     if not text or len(text) > MAX_SENTENCE or "|" in text or "\t" in text:
         return False
-    if ITEM.match(text[:MAX_PREFIX]) and not (text[0] in "*_>" or messages.introduces_advice(text)):
+    if ITEM.match(text[:MAX_MATCHED]) and not (text[0] in "*_>" or messages.introduces_advice(text)):
         return False
     return text.count(" ") > 1 and _SENTENCE.match(text) is not None

@@ -11,17 +11,8 @@ import re
 
 import msgspec
 
-from gateway.metering.text.line_types import (
-    ITEM,
-    MARKDOWN_HEADING,
-    MAX_PREFIX,
-    MORE,
-    RULE,
-    is_bookkeeping,
-    is_sentence,
-    label,
-    states_alone,
-)
+from gateway.metering.text.line_marks import ITEM, MARKDOWN_HEADING, MAX_MATCHED, RULE
+from gateway.metering.text.line_types import MORE, is_bookkeeping, is_sentence, label, states_alone
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.statements import messages
 from gateway.metering.text.statements.patterns import fold
@@ -76,7 +67,7 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     stated_above = len(statements)
     body = _without_footers(lines[start:], statements, arguments)
     sections = lines[title : start + len(body)]
-    is_advice = len(sections) > len(body) and messages.introduces_advice(sections[0][:MAX_PREFIX])
+    is_advice = len(sections) > len(body) and messages.introduces_advice(sections[0][:MAX_MATCHED])
     states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
     return Outline(body, statements, stated_above, sections, states_none)
 
@@ -95,7 +86,7 @@ def _block_at(lines: list[str], start: int) -> list[str]:
     """Return the lines from `start` up to a blank line or a rule; some more than those of remarks at most."""
     block = []
     for line in lines[start : start + MAX_REMARK_LINES + 1]:
-        if not line.strip() or RULE.match(line[:MAX_PREFIX]):
+        if not line.strip() or RULE.match(line[:MAX_MATCHED]):
             break
         block.append(line)
     return block
@@ -187,13 +178,13 @@ def _advice(body: list[str]) -> int:
         at -= 1
     line = body[at] if 0 < at < len(body) - 1 else ""
     is_heading = MARKDOWN_HEADING.match(line) or line.rstrip("*_ ").endswith(_COLONS)
-    return len(body) - at if is_heading and messages.introduces_advice(line[:MAX_PREFIX]) else 0
+    return len(body) - at if is_heading and messages.introduces_advice(line[:MAX_MATCHED]) else 0
 
 
 def _trimmed(lines: list[str]) -> list[str]:
     """Return `lines` without blank lines and rules at the end."""
     end = len(lines)
-    while end and (not lines[end - 1].strip() or RULE.match(lines[end - 1][:MAX_PREFIX])):
+    while end and (not lines[end - 1].strip() or RULE.match(lines[end - 1][:MAX_MATCHED])):
         end -= 1
     return lines[:end]
 
@@ -202,7 +193,7 @@ def _last_block(lines: list[str]) -> list[str]:
     """Return the last lines, up to a blank line or a rule."""
     start = len(lines)
     while start and lines[start - 1].strip() and len(lines) - start <= MAX_REMARK_LINES:
-        if RULE.match(lines[start - 1][:MAX_PREFIX]):
+        if RULE.match(lines[start - 1][:MAX_MATCHED]):
             break
         start -= 1
     return lines[start:]
@@ -217,9 +208,9 @@ def _add(statements: list[Stated], line: str) -> None:
 def _is_heading(line: str, following: str) -> bool:
     """Return True if `line` introduces what follows: it ends in a colon, is a title, or states a number."""
     text = line.strip()
-    if RULE.match(text[:MAX_PREFIX]) or (following.strip() and RULE.match(following[:MAX_PREFIX])):
+    if RULE.match(text[:MAX_MATCHED]) or (following.strip() and RULE.match(following[:MAX_MATCHED])):
         return True
-    if ITEM.match(line[:MAX_PREFIX]) and not text.endswith(_COLONS) and _STATUS_TITLE.match(text) is None:
+    if ITEM.match(line[:MAX_MATCHED]) and not text.endswith(_COLONS) and _STATUS_TITLE.match(text) is None:
         return False
     if MARKDOWN_HEADING.match(text) or text.endswith((*_COLONS, ":**", ":*")):
         return stated(text).number is not None or not MARKDOWN_HEADING.match(following)

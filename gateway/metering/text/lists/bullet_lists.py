@@ -10,7 +10,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.line_types import RULE
+from gateway.metering.text.line_marks import BULLET, RULE
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
 from gateway.metering.text.outline import Outline, outline
@@ -37,7 +37,6 @@ MAX_WORD = 6
 MAX_NAMES = 20_000
 """Characters of names separated by commas."""
 
-_BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
 _LABELLED_NAMES = re.compile(r"[^\W\d][\w '\"`]{1,60}(?:\(\d{1,6}\))?[:\uff1a]\s*")
@@ -172,11 +171,11 @@ def _count_column_section(lines: list[str]) -> int | None:
             continue
         first = first or line
         depth, shallowest = indentation(line), indentation(first)
-        is_entry = depth == shallowest and bool(_BULLET.match(line)) == bool(_BULLET.match(first))
+        is_entry = depth == shallowest and bool(BULLET.match(line)) == bool(BULLET.match(first))
         if depth < shallowest or (depth == shallowest and not is_entry):
             break
         entries += is_entry
-    is_plain = indentation(first) == 0 and not _BULLET.match(first)
+    is_plain = indentation(first) == 0 and not BULLET.match(first)
     number = _COUNT.search(lines[headings[0]])
     return None if not entries or is_plain or (number and int(number.group(1)) != entries) else entries
 

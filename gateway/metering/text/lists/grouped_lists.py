@@ -8,15 +8,9 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.text.line_marks import BULLET_OR_NUMBER, LABELLED_ENTRY, MAX_MATCHED
 from gateway.metering.text.lines import indentation
 
-MAX_MATCHED = 200
-"""Characters of a line that are matched."""
-
-_BULLET = re.compile(r"\s{0,12}(?:[-*+\u2022\u25e6\u25aa\u00b7]|\d{1,6}[.)])\s+\S")
-_LABEL = re.compile(
-    r"\s{0,12}[-*+\u2022\u25e6\u25aa\u00b7]?\s*\**([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a]\**(?:\s|\Z)"
-)
 _HEADING = re.compile(
     r"#{1,6}\s+\S|\*\*[^*\n]{1,160}\*\*:?\s*\Z|[^\n]{1,160}[:\uff1a]\**\s*\Z|[^\W\d][\w ]{1,40}: \S{1,80}\s*\Z"
 )
@@ -42,7 +36,7 @@ def _groups(lines: list[str]) -> list[list[str]] | None:
     for line in lines:
         if not line.strip():
             continue
-        is_bullet = _BULLET.match(line[:MAX_MATCHED]) is not None
+        is_bullet = BULLET_OR_NUMBER.match(line[:MAX_MATCHED]) is not None
         if is_bullet and groups:
             indent = indentation(line)
             depth = indent if not groups[-1] else depth
@@ -62,5 +56,5 @@ def _groups(lines: list[str]) -> list[list[str]] | None:
 
 
 def _label(entry: str) -> str | None:
-    match = _LABEL.match(entry[:MAX_MATCHED])
+    match = LABELLED_ENTRY.match(entry[:MAX_MATCHED])
     return match.group(1).lower() if match is not None else None

@@ -6,15 +6,13 @@ are notes, such as "Next steps".
 
 from __future__ import annotations
 
-import re
 from bisect import bisect
 from itertools import pairwise
 
-from gateway.metering.text.line_types import IDENTIFYING, ITEM
+from gateway.metering.text.line_marks import ITEM, LABELLED_ENTRY, MARKDOWN_HEADING, MAX_MATCHED
+from gateway.metering.text.line_types import IDENTIFYING
 from gateway.metering.text.statements.witnesses import stated
 
-MAX_MATCHED = 300
-"""Characters of a line that are matched."""
 MAX_HEADINGS = 200
 """Headings of a text."""
 MAX_LINES_OF_SECTION = 4
@@ -23,10 +21,6 @@ MAX_LINES_BEFORE = 3
 """Lines before the first heading."""
 
 _MARKS = frozenset("-*+\u2022")
-_HEADING = re.compile(r"(#{1,6}) +\S")
-_LABEL = re.compile(
-    r"\s{0,8}(?:[-*+\u2022]\s+)?\**([^\W\d][\w .()/'-]{0,60}?)\s?(?:\**[:\uff1a]|[:\uff1a]\**)\**(?:\s|\Z)"
-)
 
 
 def count(lines: list[str]) -> int | None:
@@ -52,14 +46,14 @@ def count_alike(lines: list[str]) -> int | None:
 
 
 def _headings(lines: list[str]) -> list[tuple[int, str]]:
-    found = ((at, _HEADING.match(line)) for at, line in enumerate(lines) if line[:1] == "#")
+    found = ((at, MARKDOWN_HEADING.match(line)) for at, line in enumerate(lines) if line[:1] == "#")
     return [(at, match.group(1)) for at, match in found if match is not None][:MAX_HEADINGS]
 
 
 def _label(line: str) -> str | None:
     """Return the label of a line other than a heading."""
-    match = _LABEL.match(line[:MAX_MATCHED])
-    return match.group(1).lower() if match is not None and not _HEADING.match(line) else None
+    match = LABELLED_ENTRY.match(line[:MAX_MATCHED])
+    return match.group(1).lower() if match is not None and not MARKDOWN_HEADING.match(line) else None
 
 
 def _alike(sections: list[frozenset[str | None]]) -> int | None:
@@ -83,7 +77,7 @@ def _count_all(lines: list[str], headings: list[tuple[int, str]]) -> int | None:
     if len(deepest) < 2 or first > MAX_LINES_BEFORE or any(level != deepest for level in levels[first > 0 :]):
         return None
     fields = [line for line in filled[:first] if line[:1] != "#" and not line.rstrip().endswith((":", "\uff1a"))]
-    if any(_LABEL.match(line) and stated(line).number is None for line in fields):
+    if any(LABELLED_ENTRY.match(line) and stated(line).number is None for line in fields):
         return None  # the fields of one entity
     marks = {line.lstrip()[0] for line in filled[first:] if ITEM.match(line[:MAX_MATCHED])}
     if len({mark if mark in _MARKS else "" for mark in marks}) > 1:

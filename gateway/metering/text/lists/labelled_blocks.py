@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.text.line_marks import LABEL, MAX_MATCHED, RULE
 from gateway.metering.text.lines import is_blank, split_blocks
 
-MAX_MATCHED = 200
-"""Characters of a line that are matched."""
-
-_LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a]")
 _NUMBERED = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}(\d{1,6})(?!\w)")
 _MARK = re.compile(
     r"\s{0,8}(?:(?P<address>\w{2,10}://\S)|(?:\*\*|#{1,6} )?\[(?P<link>[^\[\]\n]{1,160}\]\()|"
@@ -18,12 +15,11 @@ _MARK = re.compile(
 _STRONG_FORMS = frozenset(("link",))
 """Forms of a first line with which text of any form may follow."""
 _RULE_STARTS = frozenset(("---", "===", "***", "___", "\u2500\u2500\u2500"))
-_RULE = re.compile(r"\s{0,8}[-=*_\u2500]{3,200}\s*\Z")
 
 
 def count(lines: list[str]) -> int | None:
     """Count the blocks whose first two lines have the same form, if all but a heading do; `None` for another text."""
-    if [line for line in lines if line[:3] in _RULE_STARTS and _RULE.match(line)]:
+    if [line for line in lines if line[:3] in _RULE_STARTS and RULE.match(line)]:
         return _count_between_rules(lines)
     if "" not in lines:
         return None
@@ -57,12 +53,12 @@ def _form(line: str) -> str | None:
 
 def _count_between_rules(lines: list[str]) -> int | None:
     """Count the blocks between rules, if they share the form of a line."""
-    blocks = [{_form(line) for line in block} for block in split_blocks(lines, _RULE.match)]
+    blocks = [{_form(line) for line in block} for block in split_blocks(lines, RULE.match)]
     if len(blocks) > 2 and blocks[0] == {None}:
         blocks = blocks[1:]  # the heading
     return len(blocks) if len(blocks) > 1 and set.intersection(*blocks) - {None} else None
 
 
 def _label(line: str) -> str | None:
-    match = _LABEL.match(line[:MAX_MATCHED])
+    match = LABEL.match(line[:MAX_MATCHED])
     return match.group(1).lower() if match is not None else None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-MAX_MATCHED = 200
-"""Characters of a line that are matched."""
+from gateway.metering.text.line_marks import MAX_MATCHED
 
 _TIME = (
     r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d{4}/\d\d/\d\d[ T]\d\d:\d\d|\d\d[/.]\d\d[/.]\d{4},? \d\d:\d\d|"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.text.line_types import ITEM
+from gateway.metering.text.line_marks import ITEM
 from gateway.metering.text.lines import indentation
 from gateway.metering.vocabulary.names import word_set
 

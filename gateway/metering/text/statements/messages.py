@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from gateway.metering.metering_result import FAILURE, Count, CountKind
+from gateway.metering.text.line_marks import BULLET_OR_NUMBER
 from gateway.metering.text.lists.log_lines import is_log_line
 from gateway.metering.text.statements import errors, phrases
 from gateway.metering.text.statements.empty_results import MAX_CLAUSE, states_none
@@ -26,7 +27,6 @@ MAX_SHORT_CHARACTERS = 600
 _DECORATION = re.compile(r"[\W_]*")
 """Marks before the first word."""
 _HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
-_BULLET = re.compile(r"\s{0,8}(?:[-*\u2022]|\d{1,3}[.)])\s")
 _PENDING = re.compile(
     r"(?:\S+ ){0,3}?(?:query|job|task|export|request|operation|run|scan|report|import|build)\b[^.!\n]{0,40}?"
     r"\b(?:started|submitted|queued|accepted|scheduled)\b"
@@ -81,7 +81,7 @@ def are_hints(paragraphs: list[str]) -> bool:
     """Return True if paragraphs are advice: no table, and no list other than below a line that introduces advice."""
     is_advice = False
     for line in "\n".join(paragraphs).split("\n"):
-        is_item = _BULLET.match(line) is not None
+        is_item = BULLET_OR_NUMBER.match(line) is not None
         if (is_item and not is_advice) or (not is_item and "|" in line):
             return False
         if line.strip() and not is_item:
@@ -98,7 +98,7 @@ def _is_list(lines: list[str]) -> bool:
     """Return True if the lines are records, whatever their words: lines of a log, bullets, states."""
     if len(lines) < 2:
         return not lines
-    if all(map(is_log_line, lines)) or all(map(_BULLET.match, lines)):
+    if all(map(is_log_line, lines)) or all(map(BULLET_OR_NUMBER.match, lines)):
         return True
     marked = [line for line in lines if not line.isascii()]
     return len(marked) > 1 and sum(errors.STATUS_MARK.match(line) is not None for line in marked) > 1

@@ -11,14 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from gateway.metering.text.line_types import (
-    ITEM,
-    MARKDOWN_HEADING,
-    MAX_PREFIX,
-    RULE,
-    label,
-    states_alone,
-)
+from gateway.metering.text.line_marks import ITEM, MARKDOWN_HEADING, MAX_MATCHED, RULE
+from gateway.metering.text.line_types import label, states_alone
 from gateway.metering.text.lines import indentation, is_blank, split_blocks
 from gateway.metering.text.outline import Outline
 from gateway.metering.text.statements.witnesses import stated
@@ -52,16 +46,16 @@ def count(text_outline: Outline) -> int | None:
 def _parts(body: list[str]) -> Iterator[int]:
     """Return the numbers of parts of the body, by each type of part."""
     lines = [line for line in body if line.strip()]
-    filled = [line for line in lines if line[:1] not in _RULE_STARTS or not RULE.match(line[:MAX_PREFIX])]
+    filled = [line for line in lines if line[:1] not in _RULE_STARTS or not RULE.match(line[:MAX_MATCHED])]
     if not filled:
         return
     depths = [0 if line[:1] not in (" ", "\t") else indentation(line) for line in filled]
     depth = min(depths)
     top = [line for line, own in zip(filled, depths, strict=True) if own == depth]
-    items = len([line for line in top if ITEM.match(line[:MAX_PREFIX])])
+    items = len([line for line in top if ITEM.match(line[:MAX_MATCHED])])
     yield len(split_blocks(body, is_blank))
     if len(filled) < len(lines):
-        yield len(split_blocks(body, lambda line: RULE.match(line[:MAX_PREFIX])))
+        yield len(split_blocks(body, lambda line: RULE.match(line[:MAX_MATCHED])))
     if items:
         yield items
     elif len(top) > 1 or len(filled) == 1:
@@ -69,11 +63,11 @@ def _parts(body: list[str]) -> Iterator[int]:
     headings = (MARKDOWN_HEADING.match(line) for line in top if line[:1] == "#")
     levels = Counter(match.group(1) for match in headings if match is not None)
     yield from levels.values()
-    yield len([line for line in top if line[:2] == "**" and _BOLD_HEADING.match(line[:MAX_PREFIX])])
+    yield len([line for line in top if line[:2] == "**" and _BOLD_HEADING.match(line[:MAX_MATCHED])])
     names = [label(line) for line in top]
     labels = Counter(name for name in names if name is not None)
     yield from (number for number in labels.values() if number > 1)
-    beginnings = Counter(tuple(line[:MAX_PREFIX].split(maxsplit=2)[:2]) for line in top)
+    beginnings = Counter(tuple(line[:MAX_MATCHED].split(maxsplit=2)[:2]) for line in top)
     yield from (number for number in beginnings.values() if number > 1)
     if names[0] is not None:
         yield labels[names[0]]

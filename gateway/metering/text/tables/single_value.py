@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.text.line_types import RULE
+from gateway.metering.text.line_marks import RULE
 
 MAX_VALUE = 64
 """Characters of a value."""
