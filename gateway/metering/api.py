@@ -1,7 +1,8 @@
 """The public functions of the metering.
 
-The order of the steps in `meter`: the operator's rule for the tool, declared tables and rows in `structuredContent`,
-known shapes in it, texts, arguments. A number that none of them gives is unknown.
+The order of the steps in `meter`: an error; the operator's rule for the tool; declared tables and rows in
+`structuredContent`; known shapes in it, or else texts; then the arguments, which may overrule the count. A number that
+none of them gives is unknown.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def meter_decoded(
 
 
 def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]) -> MeteringResult:
-    """Combine the count in the result with the tables in the arguments."""
+    """Combine the count in the result with the arguments: their tables, and what a write or `EXPLAIN` returns."""
     written = parsed.tables_written
     if parsed.is_plan or (parsed.returns_rows and "explain" in tool_words(parsed.tool)):
         return MeteringResult((), None, UNKNOWN, written=written)

@@ -1,4 +1,4 @@
-"""Tells a result that repeats the objects that the call has given, so that it may report a write."""
+"""Recognizes a result that repeats the objects in the arguments of the call, so that it may report a write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_VALUE = 4
 
 
 def repeats_arguments(found: Count, result: ToolResult, arguments: ParsedArguments) -> bool:
-    """Return True if the records seem to be what the call has given, so that it may be a write."""
+    """Return True if the records seem to be objects from the arguments, so that the result may report a write."""
     if not found.records or not arguments.gives_objects or arguments.returns_rows is not None or arguments.tables_read:
         return False
     if has_read_verb(arguments.tool) or isinstance(result, LargeToolResult):

@@ -7,9 +7,10 @@ import re
 import msgspec
 
 from gateway.metering.confidence import Sign
+from gateway.metering.json.partial_values import SkippedObject
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import split_lines
-from gateway.metering.text.statements.witnesses import Verdict, stated, verdict
+from gateway.metering.text.statements.witnesses import Agreement, agreement, stated
 
 MAX_REMARK_LINES = 4
 """Lines of a text without records that raise no doubt."""
@@ -62,11 +63,7 @@ def _are_names(texts: list[str]) -> bool:
     )
 
 
-class _Object(msgspec.Struct, gc=False):
-    """Any object; its members are skipped."""
-
-
-_object = msgspec.json.Decoder(_Object)
+_object = msgspec.json.Decoder(SkippedObject)
 
 
 def count_objects(texts: list[str]) -> Count:
@@ -107,7 +104,7 @@ def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
 
 
 def _without_remarks(counts: list[Count], texts: list[str]) -> list[Count]:
-    """Return the counts with none for a text that only tells about the data in the other."""
+    """Return the counts, without one for a text that only describes the data in the other."""
     data = [one.records for one in counts if one.kind is CountKind.COUNTED and one.method == "json_text"]
     if len(data) != 1 or data[0] is None:
         return counts
@@ -122,7 +119,9 @@ def _is_about(records: int, text: str, found: Count) -> bool:
     if found.method == "lines_text" and found.records == 1:
         return len(lines) == 1 and _SENTENCE.search(text) is not None
     is_short = found.method == "fields_text" and len(lines) <= MAX_REMARK_LINES
-    return is_short and found.kind is CountKind.OBJECT and verdict(list(map(stated, lines)), records) is Verdict.AGREES
+    return (
+        is_short and found.kind is CountKind.OBJECT and agreement(list(map(stated, lines)), records) is Agreement.AGREES
+    )
 
 
 def _add(lists: list[Count]) -> Count:
@@ -138,8 +137,8 @@ def _checked_by_remarks(found: Count, remarks: list[str]) -> Count:
     if found.records is None or found.witness:
         return found
     lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_WITNESS_LINES]]
-    judged = verdict(list(map(stated, lines)), found.records)
-    if judged is Verdict.SILENT:
+    relation = agreement(list(map(stated, lines)), found.records)
+    if relation is Agreement.SILENT:
         return found
-    sign = Sign.WITNESS_AGREES if judged is Verdict.AGREES else Sign.WITNESS_DISAGREES
+    sign = Sign.WITNESS_AGREES if relation is Agreement.AGREES else Sign.WITNESS_DISAGREES
     return found.stated_by("remark", sign)

@@ -1,4 +1,4 @@
-"""The arguments of a call that bound its result: the largest number of records, and the id of one."""
+"""The arguments of a call that tell its result in advance: the largest number of records, ids, objects to write."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Tells statements and queries from other strings among the arguments, and analyzes them.
+"""Finds SQL statements and other queries among the strings of the arguments, and analyzes them.
 
-SQL is told by its first words, in any argument, or by the name of the argument. Queries in other languages are told by
-the name of the argument, by the words of the tool's name, or, in an argument whose name says that it holds a query, by
-the text.
+SQL is recognized by its first words, in any argument, or by the name of the argument. Queries in other languages are
+recognized by the name of the argument, by the words of the tool's name, or, in an argument whose name says that it
+holds a query, by the text.
 """
 
 from __future__ import annotations

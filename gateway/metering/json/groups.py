@@ -68,7 +68,7 @@ def _values_beside(members: Members, name: str) -> list[Any]:
     return [value for other, value in members.items() if other != name and other not in WRAPPER_MEMBERS]
 
 
-def grouped_lists(values: list[Any]) -> tuple[str, int] | None:
+def lists_in_groups(values: list[Any]) -> tuple[str, int] | None:
     """Return the name and the length of all lists in a list of groups; `None` if they do not have one list each."""
     total, names = 0, set()
     for one in values:
@@ -102,7 +102,7 @@ def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count |
         return None if kind is _Levels.TREE else UNKNOWN_COUNT
     if not is_named and kinds == {int}:
         return UNKNOWN_COUNT  # values, or vectors
-    found = grouped_lists(values) if length(values) == len(values) == len(groups) else None
+    found = lists_in_groups(values) if length(values) == len(values) == len(groups) else None
     if found is None:
         return UNKNOWN_COUNT
     signs = (Sign.NAMED_LIST if is_named else Sign.COMMON_LIST, Sign.GROUPS)
@@ -132,7 +132,7 @@ def _are_requested(groups: list[Members], name: str, arguments: ParsedArguments)
 
 
 def _is_content(value: Any) -> bool:
-    """Return True if a value is more than a word that tells how a request was made, or an address."""
+    """Return True if a value is more than a word about the way in which a request was made, or an address."""
     return not isinstance(value, str) or " " in value or len(value) > MAX_TABLE_NAME
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, witnesses
-from gateway.metering.json.groups import grouped_lists
+from gateway.metering.json.groups import lists_in_groups
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.outcomes import ObjectOutcome
 from gateway.metering.json.partial_values import length
@@ -268,7 +268,7 @@ class ObjectLists(ObjectOutcome):
         values = self._members.get(list_name)
         if not isinstance(values, list) or length(values) != len(values) or describes_records(list_name):
             return None
-        if (groups := grouped_lists(values)) is None:
+        if (groups := lists_in_groups(values)) is None:
             return None
         name, total = groups
         stated = witnesses.find(self._members, normalize_name(name))

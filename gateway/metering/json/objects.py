@@ -234,7 +234,7 @@ def is_entity(members: Members) -> bool:
 
 
 def is_bookkeeping(name: str) -> bool:
-    """Return True if a member (normalized) tells of the request and its costs."""
+    """Return True if a member (normalized) is about the request and its costs."""
     return name.endswith(("metadata", "consumedcapacity", "requestid"))
 
 

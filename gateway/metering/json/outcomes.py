@@ -1,4 +1,4 @@
-"""Tells JSON objects that are an answer as a whole: an error, a write, nothing found, work that goes on, one entity."""
+"""Recognizes JSON objects that are one answer: an error, a write, nothing found, work that goes on, or one entity."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def is_written(members: Members) -> bool:
 
 
 class ObjectOutcome(ObjectMembers):
-    """The members of one object that is an answer as a whole."""
+    """One object, as an answer about the whole call."""
 
     __slots__ = ()
 

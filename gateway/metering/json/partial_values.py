@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 
 class PartialList(list[Any]):
     """The first elements of a list of `length` elements, or placeholders of their type."""
@@ -11,6 +13,14 @@ class PartialList(list[Any]):
     def __init__(self, sample: list[Any], length: int) -> None:
         super().__init__(sample)
         self.length = length
+
+
+class SkippedObject(msgspec.Struct, gc=False):
+    """Any object, decoded without its members, at the speed of the decoder."""
+
+
+class SkippedArray(msgspec.Struct, array_like=True, gc=False):
+    """Any array, decoded without its elements."""
 
 
 class _Unread:

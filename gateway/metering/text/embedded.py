@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.metering.json import structure
+from gateway.metering.json.partial_values import SkippedObject
 from gateway.metering.metering_result import Count, CountKind, counted
 from gateway.metering.text import python_repr
 from gateway.metering.text.lines import EDGE
@@ -87,11 +88,7 @@ def _count_indented(text: str) -> int | None:
     return total if total == text.count(f"\n{indent}}},\n") + 1 else None
 
 
-class _Object(msgspec.Struct, gc=False):
-    """Any object; its members are skipped."""
-
-
-_json_line = msgspec.json.Decoder(_Object)
+_json_line = msgspec.json.Decoder(SkippedObject)
 
 
 def _count_json_lines(text: str) -> int | None:

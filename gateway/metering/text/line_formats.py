@@ -16,8 +16,8 @@ from gateway.metering.text.embedded import CountsValues, count_data, count_embed
 from gateway.metering.text.lines import split_lines, trim_blank_lines
 from gateway.metering.text.lists import bullet_lists, log_lines, program_output
 from gateway.metering.text.outline import Outline, hide_code, outline
-from gateway.metering.text.statements import units
-from gateway.metering.text.statements.witnesses import Verdict, verdict
+from gateway.metering.text.statements import stated_parts
+from gateway.metering.text.statements.witnesses import Agreement, agreement
 from gateway.metering.text.tables import aligned_columns, delimited, drawn_tables, single_value
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
@@ -112,7 +112,7 @@ def _confirmed(found: Count | None, around: Outline, lines: list[str], arguments
     is_about_data = is_writing_tool(arguments.tool) or not tool_words(arguments.tool).isdisjoint(_STATISTICS_WORDS)
     if is_about_data or (judged is not None and Sign.WITNESS_AGREES in judged.signs):
         return judged
-    if (entries := units.count(around)) is not None:
+    if (entries := stated_parts.count(around)) is not None:
         return _judged(counted(entries, "blocks_text"), around, lines)
     return judged
 
@@ -121,12 +121,12 @@ def _judged(found: Count, around: Outline, lines: list[str]) -> Count:
     """Return a count with the sign of the numbers that the text states."""
     if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
         return found
-    judgement = verdict(around.statements, found.records)
-    if judgement is Verdict.DISAGREES and units.sum_of_statements(lines) == found.records:
-        judgement = Verdict.AGREES
-    if judgement is Verdict.SILENT:
+    relation = agreement(around.statements, found.records)
+    if relation is Agreement.DISAGREES and stated_parts.sum_of_statements(lines) == found.records:
+        relation = Agreement.AGREES
+    if relation is Agreement.SILENT:
         return found
-    is_heading = verdict(around.statements[: around.headings], found.records) is judgement
-    sign = Sign.WITNESS_AGREES if judgement is Verdict.AGREES else Sign.WITNESS_DISAGREES
+    is_heading = agreement(around.statements[: around.headings], found.records) is relation
+    sign = Sign.WITNESS_AGREES if relation is Agreement.AGREES else Sign.WITNESS_DISAGREES
     signs = found.signs or (Sign.FORMAT,)
     return msgspec.structs.replace(found, witness="heading" if is_heading else "footer", signs=(*signs, sign))

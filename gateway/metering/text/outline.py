@@ -18,8 +18,10 @@ from gateway.metering.text.statements import messages
 from gateway.metering.text.statements.patterns import fold
 from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 
-MAX_HEADING_LINES = 5
+MAX_REMARK_BLOCKS = 5
 """Headings and blocks of remarks before the records, or after them."""
+MAX_FOOTER_LINES = 5
+"""Lines of a last block that states a number."""
 MAX_REMARK_LINES = 8
 """Lines of a block of remarks."""
 
@@ -47,7 +49,7 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     """Separate headings, remarks and footers from the lines of records; `arguments` are the strings of the call."""
     statements: list[Stated] = []
     start, headings, title = 0, 0, 0
-    while start < len(lines) and headings < MAX_HEADING_LINES:
+    while start < len(lines) and headings < MAX_REMARK_BLOCKS:
         line = lines[start]
         if line.strip():
             block = [] if start and lines[start - 1].strip() else _block_at(lines, start)
@@ -137,7 +139,7 @@ def _begins(lines: list[str], at: int) -> bool:
 def _without_footers(lines: list[str], statements: list[Stated], arguments: frozenset[str]) -> list[str]:
     """Remove the last blocks and lines that state a number, are remarks or give advice."""
     body = _trimmed(lines)
-    for _ in range(MAX_HEADING_LINES):
+    for _ in range(MAX_REMARK_BLOCKS):
         last = _last_block(body)
         above = body[: -len(last)]
         if length := _advice(body):
@@ -163,7 +165,7 @@ def _is_footer(line: str, above: str, arguments: frozenset[str]) -> bool:
 
 def _states_number(block: list[str], beside: list[str]) -> bool:
     """Return True if a block at the end states a number, and does not begin as another block."""
-    if len(block) > MAX_HEADING_LINES or not any(map(states_alone, block)):
+    if len(block) > MAX_FOOTER_LINES or not any(map(states_alone, block)):
         return False
     first = label(block[0])
     return label(beside[0]) != first and (

@@ -186,7 +186,7 @@ RELATION_ARGUMENTS = EXPANDING_ARGUMENTS | word_set(
 RESULT_PARTS = word_set("documents metadatas embeddings distances uris data")
 """Values of `include` that are parts of the results of a vector store."""
 RELATION_PARTS = word_set("metadatas embeddings distances uris")
-"""Those of `RESULT_PARTS` that no relation is called; one of them tells that the others are parts as well."""
+"""Those of `RESULT_PARTS` that no relation is called; one of them shows that the others are parts as well."""
 JOINED_MEMBERS = TABLE_ARGUMENTS | word_set(
     "target source to from with name coll join joins union lookup model entity relation dataset left right view "
     "collectionid"

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.json.partial_values import UNREAD, PartialList
+from gateway.metering.json.partial_values import UNREAD, PartialList, SkippedArray, SkippedObject
 
 MAX_WHOLE = 24 * 1024
 """Bytes of a value that is decoded completely (about 0.15 ms)."""
@@ -30,14 +30,6 @@ MAX_SAMPLED_LEVELS = 5
 """Levels of nested values beyond `MAX_WHOLE`."""
 SAMPLE = 8
 """Elements of a long list that are read."""
-
-
-class _Object(msgspec.Struct, gc=False):
-    """Any object; its members are skipped at the speed of the decoder."""
-
-
-class _Array(msgspec.Struct, array_like=True, gc=False):
-    """Any array; its elements are skipped."""
 
 
 _budget = threading.local()
@@ -63,8 +55,8 @@ _whole = msgspec.json.Decoder()
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _counted_members = msgspec.json.Decoder(dict[_Member, msgspec.Raw])
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
-_objects = msgspec.json.Decoder(list[_Object])
-_arrays = msgspec.json.Decoder(list[_Array])
+_objects = msgspec.json.Decoder(list[SkippedObject])
+_arrays = msgspec.json.Decoder(list[SkippedArray])
 
 
 def read(data: bytes) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering.char_sampling import occurs_more_than
-from gateway.metering.json.partial_values import UNREAD, PartialList
+from gateway.metering.json.partial_values import UNREAD, PartialList, SkippedArray, SkippedObject
 
 MAX_SINGLE_PASS_BYTES = 2_500_000
 """Bytes of the JSON."""
@@ -90,14 +90,6 @@ def _consume_scalar() -> None:
         raise ValueError("too many elements")
 
 
-class _Object(msgspec.Struct, gc=False):
-    """Any object; its members are skipped."""
-
-
-class _Array(msgspec.Struct, array_like=True, gc=False):
-    """Any array; its elements are skipped."""
-
-
 # The values are random, so that no string in a result equals one: msgspec calls a hook only for unknown values.
 _Placeholder: Any = _make_placeholders(MAX_NAMES)
 _PLACEHOLDERS: list[Any] = list(_Placeholder)
@@ -110,7 +102,7 @@ def _list_of(element: Any) -> Any:
     return list[element | _String | _Integer]
 
 
-_item_member = _list_of(_Object) | _Object | _scalar
+_item_member = _list_of(SkippedObject) | SkippedObject | _scalar
 # An object in a short list: it may be a result set or a content block.
 _ShortListItem: Any = msgspec.defstruct(
     "_ShortListItem", [(name, _item_member, None) for name in ("rows", "records", "type", "text")], gc=False
@@ -119,13 +111,13 @@ _ShortListItem: Any = msgspec.defstruct(
 
 def _decoder(element: Any) -> msgspec.json.Decoder[Any]:
     rows = _list_of(element)
-    level: Any = rows | (_Object if element is _Array else element) | _scalar
+    level: Any = rows | (SkippedObject if element is SkippedArray else element) | _scalar
     for _ in range(LEVELS):
         level = rows | dict[_Placeholder, level] | _scalar
     return msgspec.json.Decoder(level)
 
 
-_of_objects, _of_arrays, _of_short_list_items = map(_decoder, (_Object, _Array, _ShortListItem))
+_of_objects, _of_arrays, _of_short_list_items = map(_decoder, (SkippedObject, SkippedArray, _ShortListItem))
 
 
 def read(data: bytes | str) -> Any:
@@ -170,13 +162,13 @@ def _structure(value: Any) -> Any:
     if isinstance(value, _ShortListItem):
         members = {"rows": value.rows, "records": value.records, "type": value.type, "text": value.text}
         return {name: _structure(inner) for name, inner in members.items() if inner is not None}
-    return UNREAD if isinstance(value, _Object) else value
+    return UNREAD if isinstance(value, SkippedObject) else value
 
 
 def _placeholder_for(value: Any) -> Any:
     if isinstance(value, _String | _Integer):
         return "" if isinstance(value, _String) else 0
-    return [] if isinstance(value, _Array) else {}
+    return [] if isinstance(value, SkippedArray) else {}
 
 
 def _has_short_list(value: Any) -> bool:

@@ -30,7 +30,7 @@ MAX_LIST_CHARACTERS = 256 * 1024
 """Characters."""
 MAX_LINES_BEFORE = 12
 """Lines before references."""
-MAX_NAME = 300
+MAX_ENTRY = 300
 """Characters of a line."""
 MAX_WORD = 6
 """Characters of a name in a language without spaces; a longer line may be a sentence."""
@@ -81,7 +81,7 @@ def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Coun
 
 def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments, around: Outline) -> Count | None:
     """Count the entries in the result of a listing tool."""
-    if len(filled) == 1 and filled[0][:MAX_NAME].lower().strip(" .!") in uniform_lines.STATUS_WORDS:
+    if len(filled) == 1 and filled[0][:MAX_ENTRY].lower().strip(" .!") in uniform_lines.STATUS_WORDS:
         return None
     if len(lines) <= MAX_LINES_BEFORE and (named := _count_names([line for line in lines if line.strip()])) is not None:
         return counted(named, "names_text")
@@ -96,7 +96,7 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
         return counted(entries, "lines_text")
     if (entries := labelled_blocks.count(around.body) or labelled_blocks.count(sections)) is not None:
         return counted(entries, "blocks_text")
-    rest = [line for line in filled if not RULE.match(line[:MAX_NAME])]
+    rest = [line for line in filled if not RULE.match(line[:MAX_ENTRY])]
     if len(rest) > 1 and _FIELD.match(rest[0]) and rest[1][0] not in " \t" and not _FIELD.match(rest[1]):
         rest = rest[1:]
     if (
@@ -145,7 +145,7 @@ def _count_under_header(lines: list[str]) -> int | None:
     names = [line.strip() for line in lines if line.strip()]
     if len(names) < 2:
         return None
-    names = names[2:] if RULE.match(names[1][:MAX_NAME]) else names[1:]
+    names = names[2:] if RULE.match(names[1][:MAX_ENTRY]) else names[1:]
     return len(names) if all(map(_NAME.match, names)) else None
 
 
@@ -157,12 +157,14 @@ def _count_marked(text: str) -> int | None:
     lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its leading white space was stripped
     if len(lines) < 2 or len([line for line in lines if line[:2] == "* "]) != 1:
         return None
-    return len(lines) if all(_MARKED.match(line[:MAX_NAME]) for line in lines) else None
+    return len(lines) if all(_MARKED.match(line[:MAX_ENTRY]) for line in lines) else None
 
 
 def _count_column_section(lines: list[str]) -> int | None:
     """Count the columns in a description of a table: the entries below its heading "Columns"."""
-    headings = [at for at, line in enumerate(lines) if ("l" in line or "L" in line) and _COLUMNS.match(line[:MAX_NAME])]
+    headings = [
+        at for at, line in enumerate(lines) if ("l" in line or "L" in line) and _COLUMNS.match(line[:MAX_ENTRY])
+    ]
     if len(headings) != 1:
         return None
     entries, first = 0, ""

@@ -8,7 +8,7 @@ from gateway.metering.text.line_marks import ITEM
 from gateway.metering.text.lines import indentation
 from gateway.metering.vocabulary.names import word_set
 
-MAX_NAME = 300
+MAX_ENTRY = 300
 """Characters of a line."""
 MAX_SKELETON = 200
 """Characters of a line whose punctuation is compared."""
@@ -59,7 +59,7 @@ def count(lines: list[str]) -> int | None:
     depths = [indentation(line) for line in lines] if is_indented else [0] * len(lines)
     depth = min(depths)
     entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
-    if depths[0] != depth or [entry for entry in entries if entry[MAX_NAME:]]:
+    if depths[0] != depth or [entry for entry in entries if entry[MAX_ENTRY:]]:
         return None
     are_names = all(map(_NAME.match, entries)) and len(set(entries)) == len(entries)
     if not are_names and _are_fields(entries):
@@ -84,7 +84,7 @@ def _are_nested(lines: list[str]) -> bool:
     skeleton = _skeleton(lines[0].strip())
     if len(skeleton) < MIN_NESTED:
         return False
-    return all(ITEM.match(line.strip()[:MAX_NAME]) and _skeleton(line.strip()) == skeleton for line in lines)
+    return all(ITEM.match(line.strip()[:MAX_ENTRY]) and _skeleton(line.strip()) == skeleton for line in lines)
 
 
 def _has_template(entries: list[str]) -> bool:

@@ -47,7 +47,7 @@ class Stated(msgspec.Struct, frozen=True):
         return self.total if self.returned is None else self.returned
 
 
-class Verdict(Enum):
+class Agreement(Enum):
     """The relation of a statement to a count."""
 
     AGREES = "agrees"
@@ -149,14 +149,14 @@ def states_only(line: str) -> bool:
     return _ONLY.match(_TIMING.sub("", fold(line[:MAX_STATEMENT]).strip(), 1)) is not None
 
 
-def verdict(statements: list[Stated], records: int) -> Verdict:
+def agreement(statements: list[Stated], records: int) -> Agreement:
     """Return the relation of all statements of a text to a count of its records."""
     if any(records in (one.returned, one.total) for one in statements):
-        return Verdict.AGREES
+        return Agreement.AGREES
     numbers = [one.number for one in statements if one.is_of_rows and one.number is not None]
     if any(number < records for number in numbers):
-        return Verdict.DISAGREES
-    return Verdict.SILENT
+        return Agreement.DISAGREES
+    return Agreement.SILENT
 
 
 def _stated_spaced(text: str) -> Stated:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.metering.text.statements.witnesses import Stated, Verdict, stated, verdict
+from gateway.metering.text.statements.witnesses import Agreement, Stated, agreement, stated
 
 
 @pytest.mark.parametrize(
@@ -107,17 +107,17 @@ def test_a_line_states_the_records_returned_and_those_that_exist(
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        ([], Verdict.SILENT),
-        ([Stated(returned=3)], Verdict.AGREES),
-        ([Stated(returned=3, total=512)], Verdict.AGREES),
-        ([Stated(total=3)], Verdict.AGREES),
-        ([Stated(total=512)], Verdict.SILENT),
-        ([Stated(returned=12154)], Verdict.SILENT),
-        ([Stated(returned=2)], Verdict.DISAGREES),
-        ([Stated(total=2)], Verdict.DISAGREES),
-        ([Stated(returned=2, is_of_rows=False)], Verdict.SILENT),
-        ([Stated(returned=2), Stated(total=3)], Verdict.AGREES),
+        ([], Agreement.SILENT),
+        ([Stated(returned=3)], Agreement.AGREES),
+        ([Stated(returned=3, total=512)], Agreement.AGREES),
+        ([Stated(total=3)], Agreement.AGREES),
+        ([Stated(total=512)], Agreement.SILENT),
+        ([Stated(returned=12154)], Agreement.SILENT),
+        ([Stated(returned=2)], Agreement.DISAGREES),
+        ([Stated(total=2)], Agreement.DISAGREES),
+        ([Stated(returned=2, is_of_rows=False)], Agreement.SILENT),
+        ([Stated(returned=2), Stated(total=3)], Agreement.AGREES),
     ],
 )
-def test_a_statement_of_fewer_records_contradicts_a_count_of_three(statements: list[Stated], expected: Verdict) -> None:
-    assert verdict(statements, 3) is expected
+def test_a_statement_of_fewer_records_contradicts_a_count(statements: list[Stated], expected: Agreement) -> None:
+    assert agreement(statements, 3) is expected
