@@ -20,10 +20,9 @@ from gateway.metering.api import (
     meter,
     meter_decoded,
     parse_sql,
-    tables_in_arguments,
-    tables_judged,
     tables_written,
 )
+from gateway.metering.arguments import reachable_tables, tables_in_arguments
 from gateway.metering.metering_result import ERROR, UNKNOWN, MeteringResult
 from gateway.metering.tool_result import MAX_RESULT, ToolResult
 
@@ -37,7 +36,7 @@ __all__ = [
     "meter",
     "meter_decoded",
     "parse_sql",
+    "reachable_tables",
     "tables_in_arguments",
-    "tables_judged",
     "tables_written",
 ]

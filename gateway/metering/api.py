@@ -1,4 +1,4 @@
-"""The public functions of the metering.
+"""The public functions of the metering, except those in `arguments` about the tables before a call.
 
 The order of the steps in `meter`: an error; the operator's rule for the tool; declared tables and rows in
 `structuredContent`; known shapes in it, or else texts; then the arguments, which may overrule the count. A number that
@@ -15,9 +15,7 @@ import msgspec
 from gateway.metering import result_count, structured_shortcut, tool_result
 from gateway.metering.arguments import (
     ParsedArguments,
-    judged_tables,
     may_write,
-    named_tables,
     parse_arguments,
     sql_statements,
 )
@@ -173,25 +171,6 @@ def _merge_tables(in_result: tuple[str, ...], in_arguments: tuple[str, ...]) -> 
         return in_arguments
     qualified = {name.rpartition(".")[2]: name for name in in_arguments}
     return tuple(sorted({qualified.get(name, name) for name in in_result}))
-
-
-def tables_in_arguments(
-    tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None
-) -> tuple[str, ...] | None:
-    """Return the tables that a call's arguments name, to read, write or describe; for access control before the call.
-
-    `None` if the arguments may reach a table that is not visible in them, such as SQL that cannot be parsed, and if a
-    tool writes to none that is. An empty tuple if they name none; the tables are then known from the result, if at all.
-    """
-    return named_tables(tool, arguments, hints)
-
-
-def tables_judged(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
-    """Return all tables that a call with SQL, or of a writing tool, can reach: its result need not name them.
-
-    `None` for other calls, and if the arguments may reach a table that is not visible in them.
-    """
-    return judged_tables(tool, arguments, hints)
 
 
 def tables_written(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments, tables_judged, tables_written
+from gateway.metering import is_sql_parsed, parse_sql, reachable_tables, tables_in_arguments, tables_written
 from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
 
 
@@ -268,7 +268,7 @@ def test_tables_that_a_call_writes(tool: str, arguments: dict[str, Any], written
 def test_a_write_or_a_statement_that_cannot_be_judged_has_unknown_tables(tool: str, arguments: dict[str, Any]) -> None:
     parse_sql(arguments)
     assert tables_in_arguments(tool, arguments) is None
-    assert tables_judged(tool, arguments) is None
+    assert reachable_tables(tool, arguments) is None
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_statement_or_a_write_is_judged_by_its_arguments(
     tool: str, arguments: dict[str, Any], judged: tuple[str, ...] | None
 ) -> None:
     parse_sql(arguments)
-    assert tables_judged(tool, arguments) == judged
+    assert reachable_tables(tool, arguments) == judged
 
 
 UUID = "5f0c2c1e-8f0e-4a57-9a59-0f3e5d1f7c11"

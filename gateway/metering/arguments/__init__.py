@@ -8,11 +8,11 @@ Imported by the modules of `metering`; imports `metering.sql`, `queries`, `vocab
 
 from gateway.metering.arguments.parsing import (
     ParsedArguments,
-    judged_tables,
     may_write,
-    named_tables,
     names_all_tables,
     parse_arguments,
+    reachable_tables,
+    tables_in_arguments,
 )
 from gateway.metering.arguments.statements import sql_statements
 from gateway.metering.arguments.strings import MAX_ARGUMENT_LEVELS, MAX_ARGUMENT_STRINGS
@@ -21,10 +21,10 @@ __all__ = [
     "MAX_ARGUMENT_LEVELS",
     "MAX_ARGUMENT_STRINGS",
     "ParsedArguments",
-    "judged_tables",
     "may_write",
-    "named_tables",
     "names_all_tables",
     "parse_arguments",
+    "reachable_tables",
     "sql_statements",
+    "tables_in_arguments",
 ]

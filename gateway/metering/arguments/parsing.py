@@ -183,10 +183,14 @@ class _TableNames:
         return named if named or not is_writing_tool(self._tool) else None
 
 
-def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
-    """Return `tables_named` of the parsed arguments if they are exhaustive, else `None`; cheaper than to parse them.
+def tables_in_arguments(
+    tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None
+) -> tuple[str, ...] | None:
+    """Return the tables that a call's arguments name, to read, write or describe; for access control before the call.
 
-    `None` also for what lists names, and for a writing tool without a table: what it writes cannot be known.
+    `None` if the arguments may reach a table that is not visible in them, such as SQL that cannot be parsed or that
+    lists names, and if a tool writes to none that is. An empty tuple if they name none; the tables are then known from
+    the result, if at all. Cheaper than `parse_arguments`.
     """
     return _TableNames(tool, arguments, hints).certain
 
@@ -196,8 +200,11 @@ def names_all_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints |
     return _TableNames(tool, arguments, hints).is_exhaustive
 
 
-def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
-    """Return `named_tables` of a call of SQL, or of a writing tool, whose result need not name them; else `None`."""
+def reachable_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
+    """Return all tables that a call with SQL, or of a writing tool, can reach: its result need not name them.
+
+    `None` for other calls, and if the arguments may reach a table that is not visible in them.
+    """
     names = _TableNames(tool, arguments, hints)
     return names.certain if names.analyses or names.declared.written else None
 

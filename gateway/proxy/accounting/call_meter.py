@@ -45,9 +45,9 @@ class CallMeter:
             return None
         return metering.meter_decoded(tool, arguments, result, self._hints(tool))
 
-    def tables_judged(self, tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+    def reachable_tables(self, tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Return the tables that a call can reach if its arguments tell all of them, whatever its result names."""
-        return metering.tables_judged(tool, arguments, self._hints(tool))
+        return metering.reachable_tables(tool, arguments, self._hints(tool))
 
     def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> MeteringResult:
         """Meter one answered call."""

@@ -68,17 +68,17 @@ def check_result(
         return None
     if not decode_result(result).is_error:
         # Without a table it is unknown what was read, even if the records could be counted.
-        return check_tables(key, metered.tables or _judged_tables(call, meter))
+        return check_tables(key, metered.tables or _reachable_tables(call, meter))
     # An error should have read nothing, but may still carry records of a table.
     as_success = meter(call.tool, call.arguments, without_error_flag(result))
     return check_tables(key, as_success.tables)
 
 
-def _judged_tables(call: KnownRequest, meter: Meter) -> tuple[str, ...] | None:
+def _reachable_tables(call: KnownRequest, meter: Meter) -> tuple[str, ...] | None:
     """Return the tables of a call whose result need not name any: a write, or SQL that reads no table."""
     if isinstance(call, RegisteredRequest) and call.written:
         return call.tables
-    return meter.tables_judged(call.tool, call.arguments)
+    return meter.reachable_tables(call.tool, call.arguments)
 
 
 def redact_disguised(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:

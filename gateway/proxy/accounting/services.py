@@ -23,7 +23,7 @@ class Meter(Protocol):
     def meter_decoded(self, tool: str, arguments: Mapping[str, Any], result: ToolResult) -> MeteringResult | None:
         """Meter a call whose result is already decoded; return `None` if the result's bytes are needed."""
 
-    def tables_judged(self, tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+    def reachable_tables(self, tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Return the tables that a call can reach if its arguments tell all of them, whatever its result names."""
 
 
