@@ -15,10 +15,8 @@ from gateway.metering.text.lines import EDGE, MAX_LINE
 from gateway.metering.text.statements.empty_results import is_empty_mark
 from gateway.metering.text.statements.witnesses import stated, states_only
 from gateway.metering.text.tables import dashed_columns
-from gateway.metering.text.tables.dashed_columns import TOTAL
+from gateway.metering.text.tables.dashed_columns import MAX_OUTSIDE_LINES, TOTAL
 
-MAX_OUTSIDE_LINES = 10
-"""Lines outside of the tables; more if the tables have more rows."""
 MIN_ALIGNED = 8
 """Characters of a line of a table without borders."""
 MAX_ALIGNED = 30
@@ -136,7 +134,7 @@ def _count_bordered(lines: list[str]) -> Count | None:
             method = "box_text" if block[0][0] or "|" not in block[1][1] else method
         block = []
         outside += bool(line.strip())
-    if not tables or outside > max(MAX_OUTSIDE_LINES, total):
+    if not tables or outside > max(MAX_OUTSIDE_LINES, total):  # more of them beside many rows
         return None
     return counted(total, method)
 
