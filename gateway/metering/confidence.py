@@ -51,6 +51,7 @@ class Sign(StrEnum):
     STATISTICS_BESIDE = "statistics_beside"
     WRITTEN_LIST = "written_list"
     NO_VALUES = "no_values"
+    LINES_OF_TEXT = "lines_of_text"
     ECHO = "echo"
     RECORD_LIKE = "record_like"
     QUERIED = "queried"
@@ -117,6 +118,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.STATISTICS_BESIDE: (-2, "several maps of numbers beside it, so the list may be a property"),
     Sign.WRITTEN_LIST: (-2, "a list with the name of what was written"),
     Sign.NO_VALUES: (-1.5, "an object without values of its own"),
+    Sign.LINES_OF_TEXT: (-2, "a text of several lines, which may be the records"),
     Sign.ECHO: (0, "a member has the value of an argument"),
     Sign.QUERIED: (0.7, "a query that returns rows"),
     Sign.ENTITY: (1, "an object with an id, or with the name that the call gives, and values of its own"),

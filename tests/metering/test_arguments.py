@@ -312,6 +312,7 @@ UUID = "5f0c2c1e-8f0e-4a57-9a59-0f3e5d1f7c11"
         ("query", {"model": "harbour", "view": "boats", "fields": ["boats.id"]}, ("boats",)),
         ("query", {"model": "harbour", "explore": "boats", "measures": ["count"]}, ("boats",)),
         ("list_fields", {"model_name": "harbour", "explore_name": "boats"}, ("boats",)),
+        ("read_table_contents", {"identifier": "ops.boats", "limit": 5}, ("ops.boats",)),
         ("run_raw_query", {"explore_name": "boats", "metric_query": "{}"}, ("boats",)),
         ("render", {"model": "harbour", "view": "front"}, ()),
         ("get_page", {"view": "full", "fields": ["title"]}, ()),

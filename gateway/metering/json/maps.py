@@ -97,9 +97,14 @@ def are_of_one_type(value: dict[str, Any]) -> bool:
 
 def _count_entries(value: dict[str, Any]) -> int | None:
     values = list(value.values())
-    if all(isinstance(one, list) for one in values):
+    if all(isinstance(one, list) for one in values) and not all(map(_is_list_of_fields, values)):
         return sum(map(length, values))
     return len(value)
+
+
+def _is_list_of_fields(values: list[Any]) -> bool:
+    """Return True if a list holds the names and values of one entry: `[["port", "Brno"], ["berth", "7"]]`."""
+    return bool(values) and all(isinstance(one, list) and len(one) == 2 and isinstance(one[0], str) for one in values)
 
 
 def _are_alike(value: dict[str, Any]) -> bool:

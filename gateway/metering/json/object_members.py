@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import objects, witnesses
+from gateway.metering.json import objects, signs, witnesses
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.json.witnesses import Meaning
@@ -193,11 +193,10 @@ class ObjectMembers:
         return [
             name
             for name, value in self._members.items()
-            if not isinstance(value, list | dict) and value not in (None, "") and not self._is_outcome(name)
+            if not isinstance(value, list | dict)
+            and value not in (None, "")
+            and not (name in ("status", "state") and str(value).lower() in _OUTCOMES)
         ]
-
-    def _is_outcome(self, name: str) -> bool:
-        return name in ("status", "state") and str(self._members[name]).lower() in _OUTCOMES
 
     def _describes_entity(self) -> bool:
         """Return True if the values beside a list describe one entity, and it may be a property."""
@@ -292,6 +291,7 @@ class ObjectMembers:
             Sign.RECORD_LIKE: self._is_record_like(),
             Sign.NO_VALUES: bool(self._members) and all(isinstance(one, dict) for one in self._members.values()),
             Sign.COLUMNS_DISAGREE: self._lacks_selected(),
+            Sign.LINES_OF_TEXT: signs.may_hold_lines(self._members),
         }
         yield from (sign for sign, is_seen in observed.items() if is_seen)
 

@@ -7,8 +7,11 @@ from typing import Any
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps
-from gateway.metering.json.objects import Members
+from gateway.metering.json.objects import Members, is_multiline
 from gateway.metering.vocabulary.members import ERROR_MEMBERS, is_record_noun
+
+_LINES = ("log", "output", "stdout")
+"""Parts of the names of texts whose lines may be records."""
 
 
 def of_map(value: dict[str, Any], known: frozenset[str]) -> tuple[Sign, ...]:
@@ -26,6 +29,12 @@ def of_other_list(name: str, members: Members) -> Iterator[Sign]:
         yield Sign.RECORD_NOUN
     if len(members) == 1:
         yield Sign.ONLY_MEMBER
+
+
+def may_hold_lines(members: Members) -> bool:
+    """Return True if a text of several lines is a log or the output of a program, so that its lines may be records."""
+    texts = (name for name, value in members.items() if is_multiline(value))
+    return any(part in name for name in texts for part in _LINES)
 
 
 def reports_error(members: Members) -> bool:

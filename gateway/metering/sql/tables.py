@@ -51,6 +51,8 @@ _PRAGMA = re.compile(
 _EXPLAIN = re.compile(
     r"explain\s*(?:\([^)]{0,200}\)|(?:query\s+plan|analyze|verbose|extended|format\s*=\s*\w+|\s)*)", re.IGNORECASE
 )
+_SELECT_FIRST = re.compile(r"\A(?:sel\s+(?=\S)|select\s+(?:(?:first|skip)\s+\d{1,9}\s+){1,2})", re.IGNORECASE)
+"""The beginning of a query of Teradata, or of Firebird and Informix, that the dialects do not have."""
 _ONE_STATEMENT = re.compile(r"(?:show|pragma)\s+[\w.]+[^;]*;?\s*\Z", re.IGNORECASE)
 _LISTING = re.compile(
     r"(?:show\s+(?:full\s+)?(?:tables|databases|schemas|views)|pragma\s+(?:database_list|table_list))"
@@ -78,6 +80,7 @@ def parse(sql: str, tries: int) -> QueryAnalysis | None:
         return _parse_metadata_statement(text, tries)
     if word.startswith("replace "):
         text = "insert " + text[8:]
+    text = _SELECT_FIRST.sub("select ", text, 1)
     order = _BACKTICK_DIALECTS if "`" in text else _DIALECTS
     found = next((one for dialect in order[:tries] if (one := _parse_as(text, dialect)) is not None), None)
     if found is None or not found.is_exhaustive or not _AMBIGUOUS.search(text):

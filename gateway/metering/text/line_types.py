@@ -20,7 +20,7 @@ from gateway.metering.vocabulary.members import (
 )
 from gateway.metering.vocabulary.names import normalize_name, word_set
 
-MAX_SENTENCE = 300
+MAX_SENTENCE = 500
 """Characters of a sentence, or a line in italics, beside the records."""
 
 IDENTIFYING = word_set("id key title subject number url uri uuid")

@@ -87,6 +87,7 @@ ARGUMENTS_BY_TOOL_WORDS = (
     (STREAM_ARGUMENTS, STREAM_WORDS),
     (word_set("streamname"), word_set("log logs search")),
     (word_set("out"), word_set("mapreduce reduce")),
+    (word_set("identifier"), word_set("table tables")),
     (word_set("resourcetype"), word_set("record records")),
     (word_set("contenttype contenttypeid"), word_set("entry entries")),
 )

@@ -15,13 +15,15 @@ _WRITE_VERBS = word_set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch push move edit store register unset commit replace "
     "complete archive restore undo cancel close assign schedule mark acknowledge approve reject reopen mute "
-    "unmute snooze pause trigger invite subscribe unsubscribe unlock modify"
+    "unmute snooze pause trigger invite subscribe unsubscribe unlock modify draft"
 )
 _SURE_WRITE_VERBS = word_set(
     "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
     "terminate restart reset purge flush publish enable disable revoke grant build rebuild reindex "
     "incr decr increment decrement modify acknowledge"
 )
+_DETAIL_WORDS = word_set("detail details info")
+"""Words after the noun that a tool returns."""
 _QUANTITIES = word_set("batch bulk multi multiple many mass one single")
 """Words that may precede the verb."""
 _RECORDS_OF_WRITES = word_set(
@@ -74,7 +76,7 @@ _MANAGING_WORDS = word_set("manage manager management admin crud")
 """Words of tools that read and write, as an argument says."""
 _OVERWRITE_VERBS = word_set(
     "update insert delete write set append remove drop rename put upsert edit replace modify "
-    "acknowledge approve reject mute"
+    "acknowledge approve reject mute draft"
 )
 
 
@@ -177,7 +179,7 @@ def fetches_own(tool: str) -> bool:
 def head_noun(tool: str) -> str:
     """Return the noun that a tool returns by its name: `user` of `get_user_by_id`; empty if many things are in it."""
     words = _before_preposition(_words_in_order(tool))
-    noun = next((word for word in reversed(words) if word not in _FETCH_VERBS), "")
+    noun = next((word for word in reversed(words) if word not in _FETCH_VERBS | _DETAIL_WORDS), "")
     noun = noun if words[-1:] == [noun] else noun.removesuffix("s")  # `boats_get`
     return "" if noun in _CONTAINERS or noun in _COLLECTIVES else noun
 
@@ -192,7 +194,7 @@ def is_searching_tool(tool: str) -> bool:
 def is_plural_tool(tool: str) -> bool:
     """Return True if the tool's name ends in a plural, possibly before a preposition: `get_orders_by_city`."""
     words = _words_in_order(tool)
-    if not _ANALYSIS_VERBS.isdisjoint(words[:2]):
+    if not _ANALYSIS_VERBS.isdisjoint(words[:2]) or words[-2:] == ["by", "id"]:
         return False
     last = "".join(_before_preposition(words)[-1:])
     return len(last) > 3 and last[-1:] == "s" and last not in _SINGULARS_IN_S

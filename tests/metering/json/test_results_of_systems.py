@@ -417,3 +417,26 @@ def test_results_as_csv_by_the_id_of_their_tile_add_up() -> None:
 def test_the_facts_about_a_document_are_no_record() -> None:
     facts = {"file_path": "/srv/data/a.pdf", "title": "Boats", "page_count": 3, "author": "Ida", "is_encrypted": False}
     assert records(structured(facts), "get_pdf_info", file_path="/srv/data/a.pdf") is None
+
+
+def test_the_entries_of_a_stream_are_records_whose_fields_are_pairs() -> None:
+    fields = [["port", "Brno"], ["berth", "7"]]
+    stream = {"1795500000000-0": fields, "1795500000001-0": fields, "1795500000002-0": fields}
+    assert records(structured({"status": "success", "result": stream}), "read_stream", command="XRANGE") == 3
+
+
+def test_a_tool_that_fetches_by_id_or_details_returns_one_record() -> None:
+    boat = {"id": 105, "name": "Ida", "tags": ["a", "b"], "owner": {"name": "Ada"}}
+    assert records(texts(json.dumps({"data": boat})), "get_boats_by_id", id=105) == 1
+    details = {
+        "task_id": 3,
+        "task": {"id": 3, "name": "Paint"},
+        "logs": [{"id": 1}, {"id": 2}],
+        "page": {"log_count": 2},
+    }
+    assert records(structured(details), "get_task_details", task_id="3") == 1
+
+
+def test_an_object_with_the_lines_of_a_log_is_in_doubt() -> None:
+    log = {"log_text": "2026-01-02 error a\n2026-01-03 error b", "level": "error", "warnings": 0}
+    assert records(structured(log), "get_error_log", level="error") is None

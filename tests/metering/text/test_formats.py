@@ -428,6 +428,7 @@ def test_the_fields_of_the_entity_with_the_id_of_the_call_are_one_record(first: 
         ("execute_query", "Async query started successfully.\n\nQuery ID: q-9f1c\n\nUse 'get_status' to check.", 0),
         ("run_query", '# Metadata: {"row_count":0}\n# No data rows', 0),
         ("search_boats", "No boats found.\n\nParameters used:\n- Port: Brno\n- Filters:\n    name contains 'x'", 0),
+        ("get_saved_boats", "Saved boats (showing 1-0 of 0):", 0),
         ("boat", "modified: name=Ida,port=Brno", None),
         ("modify_boat", "modified: name=Ida,port=Brno", 0),
         ("balances", "Port:Brno:North           15486.52 EUR\nPort:Oslo                  -120.00 EUR", 2),

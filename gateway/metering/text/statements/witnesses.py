@@ -163,6 +163,8 @@ def _stated_spaced(text: str) -> Stated:
     numbers = len(_DIGITS.findall(text))
     if numbers > 2 and (match := _RANGE.search(text)) is not None:
         first, last, all_pages = map(parse_number, match.groups())
+        if not last and not all_pages:
+            return Stated(0, 0)
         return Stated(last - first + 1, all_pages) if first <= last <= all_pages else _NOTHING_STATED
     match = _N_OF_M.search(text) if numbers > 1 else None
     if match is not None and match.start() <= MAX_BEFORE and _PAGE.search(text) is None:
