@@ -13,8 +13,8 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
-from gateway.metering.text import line_formats, python_repr
+from gateway.metering.metering_result import ERROR, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.text import data_beside, line_formats, python_repr
 from gateway.metering.text.embedded import (
     MAX_JSON_STRING_CHARACTERS,
     CountsValues,
@@ -57,12 +57,6 @@ _CONFIRMATION = re.compile(
 _ERROR_WORDS = word_set("error errors failure failures failed exceptions alerts warnings")
 """Words of tools that list errors."""
 _DIGIT = re.compile(r"\d")
-_STATISTIC = re.compile(
-    r"[-*\u2022]\s[*_`]{0,3}[^\n:]{0,40}\b(?:scanned|processed|bytes|rows|records|time|duration|elapsed|cost|size|cached?)\b"
-    r"[^\n:]{0,20}:[\s*_`]{0,4}\d[^\n|]{0,120}\Z",
-    re.IGNORECASE,
-)
-"""A line about the work of a query, such as `- Scanned bytes: 4,021`."""
 _ENTITY_HEADING = re.compile(
     r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )|\W{0,4}[A-Z][\w ]{0,30}:[ *`]{0,5}([\w.-]{1,60})[*`]{0,3}\n"
 )
@@ -86,7 +80,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
             message = _count_message(text, arguments) if text[0] == "(" else None
             return message or count_embedded(text, depth, count_value) or UNKNOWN_COUNT
     if (message := _count_message(text, arguments)) is not None:
-        return message
+        return _count_beside(message, text, arguments, depth, count_value) or message
     if _is_one_word(text, arguments):
         return _confirmed_write(text, arguments) or UNKNOWN_COUNT
     if (tag := _TAG.match(text)) is not None:
@@ -105,6 +99,22 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
     if found is None and _is_fetched_entity(text, arguments):
         return Count(1, "fields_text", CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.ENTITY))
     return found or UNKNOWN_COUNT
+
+
+def _count_beside(
+    message: Count, text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues
+) -> Count | None:
+    """Count the data beside a remark that there are no more; unknown beside other messages. `None` without data."""
+    if message.method not in (ERROR, messages.NO_RECORDS.method):
+        return None
+    is_error = message.method == ERROR
+    is_beside = data_beside.is_beside(text, arguments.strings, is_error=is_error)
+    if not is_error and "{" in text and (found := count_embedded(text, depth, count_value)) is not None:
+        is_beside = found.records != 0
+    if not is_beside:
+        return None
+    rest = None if is_error else data_beside.remaining(text)
+    return UNKNOWN_COUNT if rest is None else count(rest, arguments, depth + 1, count_value)
 
 
 def _is_fetched_entity(text: str, arguments: ParsedArguments) -> bool:
@@ -177,7 +187,7 @@ def _states_none_below(text: str) -> bool:
     paragraphs = [one.strip() for one in text.split("\n\n")[1:] if one.strip()]
     has_statistics = False
     for at, paragraph in enumerate(paragraphs[:MAX_PARAGRAPHS]):
-        if all(map(_STATISTIC.match, paragraph.split("\n"))):
+        if all(map(data_beside.STATISTIC.match, paragraph.split("\n"))):
             has_statistics = True
         elif paragraph.startswith(("-", "|")):
             return False

@@ -10,7 +10,8 @@ from gateway.metering.text.statements.patterns import fixed_parts, has_part, spa
 _NOT_A_NUMBER = r"(?!\s*[-+]?\d[\d.,]*%?\s*(?:\n|\Z))"
 _ERROR_START = re.compile(
     r"(?:"
-    rf"(?:an?\s+|the\s+)?(?:[\w.]+[ \t]+){{0,3}}errors?\s*\**(?:[:!]{_NOT_A_NUMBER}|[(\[-]|\d|\n|\Z|code\b|occurred|"
+    rf"(?!(?:0|no|zero)\s)(?:an?\s+|the\s+)?(?:[\w.]+[ \t]+){{0,3}}errors?\s*\**"
+    rf"(?:[:!]{_NOT_A_NUMBER}|[(\[-]|\d|\n|\Z|code\b|occurred|"
     r"while\b|when\b|in\b|at\b|during\b|(?!handling|reporting|logging|correct|track|messag|budget|checking)\w+ing\b)|"
     rf"[\w.]*(?:error|exception|failure)\s*:{_NOT_A_NUMBER}|\(?\w+(?:\.\w+)*(?:error|exception)\)|"
     r"traceback \(most recent|exception\b(?! handling)|fatal\b|panic:|"
