@@ -50,6 +50,9 @@ from gateway.metering.vocabulary.tools import (
     tool_words,
 )
 
+_ABOUT_ROWS = (Sign.WITNESS_DISAGREES, Sign.DATA_BESIDE)
+"""Signs against a count that say nothing about a write: a number of affected rows, data beside an empty list."""
+
 
 def meter(
     tool: str,
@@ -119,7 +122,7 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
         return MeteringResult((), None, UNKNOWN, written=written)
     tables = _merge_tables(count.tables, parsed.tables_read)
     if parsed.returns_rows is False and count.method != DECLARED:
-        signs = (one for one in count.signs if one is not Sign.WITNESS_DISAGREES)  # it counts affected rows
+        signs = (one for one in count.signs if one not in _ABOUT_ROWS)
         count = msgspec.structs.replace(count, signs=(*signs, Sign.NO_ROWS))
         return _result(tables, 0, WRITE_STATEMENT, written, count)
     if parsed.returns_rows is None and is_sure_write(parsed.tool):

@@ -27,7 +27,7 @@ from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.table_names import MAX_TABLE_NAME
-from gateway.metering.vocabulary.members import ROW_MEMBERS
+from gateway.metering.vocabulary.members import ROW_MEMBERS, describes_records
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_returned_by
 
@@ -78,6 +78,22 @@ def lists_in_groups(values: list[Any]) -> tuple[str, int] | None:
         total += length(one[lists[0]])
         names.add(lists[0])
     return (names.pop(), total) if len(names) == 1 else None
+
+
+def stated_groups(members: Members, list_name: str) -> tuple[str, int, str] | None:
+    """Return the name and the length of all lists in the groups under `list_name` if a member states that length.
+
+    The third is the name of that member.
+    """
+    values = members.get(list_name)
+    if not isinstance(values, list) or length(values) != len(values) or describes_records(list_name):
+        return None
+    if (groups := lists_in_groups(values)) is None:
+        return None
+    name, total = groups
+    stated = witnesses.find(members, normalize_name(name))
+    witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
+    return None if witness is None else (name, total, witness.name)
 
 
 def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count | None:

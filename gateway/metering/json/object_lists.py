@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, witnesses
-from gateway.metering.json.groups import lists_in_groups
+from gateway.metering.json.groups import stated_groups
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.outcomes import ObjectOutcome
 from gateway.metering.json.partial_values import length
@@ -209,7 +209,7 @@ class ObjectLists(ObjectOutcome):
         """Compare a count with the numbers that the object states; prefer a list with the stated length."""
         if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
             return found
-        list_name = _member_of(found)
+        list_name = member_of(found)
         if not (stated := witnesses.find(self._members, list_name)):
             return self._with_groups(list_name) or found
         if is_describing_tool(self._arguments.tool):
@@ -229,27 +229,6 @@ class ObjectLists(ObjectOutcome):
             return other
         return found.stated_by(self._original(verdict.name), verdict.sign)
 
-    def _is_beside_entity(self, found: Count) -> bool:
-        """Return True if the records are a list of this object, which describes one entity."""
-        records = self._members.get(_member_of(found))
-        if not isinstance(records, list) or not records or isinstance(records[0], list):
-            return False  # a property is no list of rows
-        return bool(found.records) and self._describes_entity()
-
-    def _skips_scalars(self, found: Count) -> bool:
-        """Return True if a list of scalars under a common name was not counted, but something else was."""
-        if Sign.SCALAR in found.signs or Sign.ENTITY in found.signs:
-            return False
-        counted_name = _member_of(found)
-        return any(
-            isinstance(rows := self._members[name], list)
-            and bool(rows)
-            and not isinstance(rows[0], dict | list)
-            and length(rows) != found.records
-            for name in self._row_names
-            if name != counted_name
-        )
-
     def _count_stated_list(self) -> Count | None:
         """Count the only list, of any values, whose length the object states."""
         stated = {one.number: one.name for one in witnesses.find(self._members, "") if one.meaning >= Meaning.TOTAL}
@@ -265,18 +244,11 @@ class ObjectLists(ObjectOutcome):
 
     def _with_groups(self, list_name: str) -> Count | None:
         """Return the count of the lists in a list of groups if it is stated."""
-        values = self._members.get(list_name)
-        if not isinstance(values, list) or length(values) != len(values) or describes_records(list_name):
+        if (groups := stated_groups(self._members, list_name)) is None:
             return None
-        if (groups := lists_in_groups(values)) is None:
-            return None
-        name, total = groups
-        stated = witnesses.find(self._members, normalize_name(name))
-        witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
-        if witness is None:
-            return None
+        name, total, witness = groups
         found = self._under(list_name, self._counted(total, Sign.GROUPS).under(name).under("*"))
-        return found.stated_by(self._original(witness.name), Sign.WITNESS_AGREES)
+        return found.stated_by(self._original(witness), Sign.WITNESS_AGREES)
 
     def _with_length(self, stated: list[Witness], list_name: str) -> Count | None:
         """Return the count of the only list of records whose length is stated as the number of returned records."""
@@ -295,6 +267,6 @@ class ObjectLists(ObjectOutcome):
         return found.stated_by(self._original(numbers[found.records]), Sign.WITNESS_AGREES)
 
 
-def _member_of(found: Count) -> str:
+def member_of(found: Count) -> str:
     """Return the normalized name of the member that holds the records."""
     return normalize_name(found.path.partition(".")[0])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import objects, signs, witnesses
+from gateway.metering.json import objects, witnesses
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.json.witnesses import Meaning
@@ -28,7 +27,6 @@ from gateway.metering.vocabulary.tools import (
     is_listed_thing,
     is_listing_tool,
     is_named_after_tool,
-    is_schema_tool,
     is_searching_tool,
 )
 
@@ -256,13 +254,6 @@ class ObjectMembers:
         )
         return is_describing_tool(self._arguments.tool) and facts > 1
 
-    def _is_beside_statistics(self) -> bool:
-        """Return True if several maps of numbers are beside a list, and it may be a property."""
-        if self._is_list_expected():
-            return False
-        inner = (value for value in self._members.values() if isinstance(value, dict) and value)
-        return sum(all(type(number) in (int, float) for number in one.values()) for one in inner) > 1
-
     def _may_be_all(self, name: str, first: Any) -> bool:
         """Return True if a list does not describe the records, or is all that an object holds."""
         if not describes_records(name):
@@ -278,22 +269,6 @@ class ObjectMembers:
         if isinstance(value, str):
             return self._asks_for_list() and "\n" not in value
         return not isinstance(value, dict | list)
-
-    def _signs_of_object(self) -> Iterator[Sign]:
-        """Yield the signs for and against an object as one record."""
-        tool = self._arguments.tool
-        yield Sign.SINGLE_OBJECT
-        observed = {
-            Sign.DESCRIBING_TOOL: is_describing_tool(tool) and not is_schema_tool(tool),
-            Sign.DESCRIPTION: is_schema_tool(tool),
-            Sign.ECHO: self._echoes(),
-            Sign.EMPTY_BESIDE_FULL: self._has_empty_list_of_its_own(),
-            Sign.RECORD_LIKE: self._is_record_like(),
-            Sign.NO_VALUES: bool(self._members) and all(isinstance(one, dict) for one in self._members.values()),
-            Sign.COLUMNS_DISAGREE: self._lacks_selected(),
-            Sign.LINES_OF_TEXT: signs.may_hold_lines(self._members),
-        }
-        yield from (sign for sign, is_seen in observed.items() if is_seen)
 
     def _states_length(self, name: str) -> bool:
         total = length(self._members[name])

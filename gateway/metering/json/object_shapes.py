@@ -10,11 +10,11 @@ import msgspec
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, outcomes, witnesses
-from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.object_members import SURROUNDING_MEMBERS
+from gateway.metering.json.object_signs import ObjectSigns
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, is_flat
 from gateway.metering.json.partial_values import length
-from gateway.metering.json.signs import of_map, reports_error
+from gateway.metering.json.signs import of_map
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
@@ -45,7 +45,7 @@ _LOGS = ("log", "logs")
 """Members with lines of text that are records, whatever single values are beside them."""
 
 
-class ObjectShape(ObjectLists):
+class ObjectShape(ObjectSigns):
     """One object, with the lists, objects and texts among its members."""
 
     __slots__ = ()
@@ -55,28 +55,25 @@ class ObjectShape(ObjectLists):
         members = self._members
         if outcomes.is_failure(members) and not self._lists_errors():
             return FAILURE
-        if outcomes.is_pending(members) and not self._is_selected():
+        found = self._signed(self._count_answer())
+        if not found.records or Sign.NO_VALUES in found.signs:
+            found = self._count_aggregations() or found
+        if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:
+            found = stated
+        if found.records == 0 and Sign.WRITE not in found.signs and self._has_data_beside(found):
+            found = found.with_signs(Sign.DATA_BESIDE)
+        tables = objects.named_tables(members) or found.tables
+        return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
+
+    def _count_answer(self) -> Count:
+        """Count an answer that the work goes on, the report of a write, or the members."""
+        if outcomes.is_pending(self._members) and not self._is_selected():
             return self._counted(0, Sign.PENDING)
         tool = self._arguments.tool
         is_write = self._arguments.returns_rows is None and (
             (is_overwriting_tool(tool) and self._is_success()) or (not has_read_verb(tool) and self._confirms_write())
         )
-        found = self._counted(0, Sign.WRITE) if is_write else self._count_members()
-        is_listed = Sign.COMMON_LIST in found.signs or Sign.OTHER_LIST in found.signs
-        if is_listed and self._is_beside_entity(found):
-            found = found.with_signs(Sign.ENTITY_BESIDE)
-        if Sign.OTHER_LIST in found.signs and self._is_beside_statistics():
-            found = found.with_signs(Sign.STATISTICS_BESIDE)
-        if found.kind in (CountKind.COUNTED, CountKind.OBJECT) and self._skips_scalars(found):
-            found = found.with_signs(Sign.SCALARS_SKIPPED)
-        if found.records and reports_error(members):
-            found = found.with_signs(Sign.ERROR_BESIDE)
-        if not found.records or Sign.NO_VALUES in found.signs:
-            found = self._count_aggregations() or found
-        if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:
-            found = stated
-        tables = objects.named_tables(members) or found.tables
-        return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
+        return self._counted(0, Sign.WRITE) if is_write else self._count_members()
 
     def _count_aggregations(self) -> Count | None:
         """Count the groups of aggregations without hits beside them."""

@@ -230,3 +230,56 @@ def test_the_members_of_an_object_count_if_their_names_are_data() -> None:
     assert records(structured({"2024-01-02": boat, "2024-01-03": boat, "2024-01-04": boat}), "fleet") == 3
     assert records(structured({"ida": boat, "ada": boat, "uma": boat}), "fleet") is None
     assert records(structured({"ida": boat, "ada": boat}), "fleet", names=["ida", "ada"]) == 2
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"best_boat": {"id": "b1", "name": "Aurora", "crew": ["x", "y"]}},
+        {"boats_by_name": {"aurora": {"length": 7}, "bora": {"length": 9}}},
+        {"result": {"id": "b1", "name": "Aurora", "crew": ["x", "y"]}, "status": "OK"},
+        {"answer": "The harbour has two boats, the Aurora and the much older Bora"},
+        {"raw": "id,name,length\n1,Aurora,7\n2,Bora,9\n3,Cirrus,8"},
+        {"note": "Aurora, Bora, Cirrus, Dorado, Esperanza, Fortuna, Gaviota"},
+        {"message": '[{"id": 1, "name": "Aurora"}, {"id": 2, "name": "Bora"}]'},
+        {"formatted": ["1,Aurora", "2,Bora"]},
+        {"pagination": {"page": 1, "boats": BOATS}},
+        {"stats": {"1": "Aurora", "2": "Bora"}},
+        {"trace": {"a": {"b": {"c": {"d": [[1, 2], [3, 4]]}}}}},
+        {"debug": {"steps": BOATS}},
+    ],
+)
+@pytest.mark.parametrize("name", ["rows", "items", "boats"])
+def test_an_empty_list_is_in_doubt_beside_other_data(name: str, beside: dict[str, Any]) -> None:
+    assert records(structured({name: [], **beside}), "search_boats", query="x") is None
+    assert records(structured({"data": {name: []}, **beside}), "search_boats", query="x") is None
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"time_range": {"from": "2026-01-01", "to": "x"}, "total": 0},
+        {"request_params": {"per_page": 20, "q": "x"}},
+        {"usage": {"units": 6, "tokens": 8}},
+        {"message": "No boats match this name. Check the spelling, or search all ports of the country"},
+        {"summary": "All harbours of the country were searched.\nReturned 0 boats."},
+        {"warnings": [{"code": "slow", "text": "The search took long"}]},
+        {"columns": [{"name": "id", "type": "int"}]},
+        {"meta": {"took": 3, "server": "a"}},
+    ],
+)
+@pytest.mark.parametrize("name", ["rows", "items", "boats"])
+def test_an_empty_list_counts_beside_a_page_or_a_message(name: str, beside: dict[str, Any]) -> None:
+    assert records(structured({name: [], **beside}), "search_boats", query="x") == 0
+
+
+@pytest.mark.parametrize("name", ["columns", "warnings", "links", "metadata", "_"])
+def test_an_empty_list_is_in_doubt_beside_rows_of_the_selected_columns(name: str) -> None:
+    page = {"rows": [], "row_count": 0, name: BOATS}
+    assert records(structured(page), "query", sql="SELECT id, name FROM boats") is None
+
+
+def test_a_pending_answer_with_a_table_is_in_doubt() -> None:
+    message = "| id | name |\n|---|---|\n| 1 | Aurora |\n| 2 | Bora |"
+    assert records(structured({"status": "pending", "job_id": "j", "message": message}), "search_boats") is None
+    assert records(structured({"status": "pending", "job_id": "j", "message": "Wait."}), "search_boats") == 0
