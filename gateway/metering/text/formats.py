@@ -96,7 +96,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
-    if found is None and _is_fetched_entity(text, arguments):
+    if (found is None or found.method == "blocks_text") and _is_fetched_entity(text, arguments):
         return Count(1, "fields_text", CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.ENTITY))
     return found or UNKNOWN_COUNT
 

@@ -40,7 +40,24 @@ def count(text_outline: Outline) -> int | None:
     if not any(numbers) or not text_outline.body:
         return None
     parts = set(_parts(text_outline.body))
+    if 1 in parts and not _is_one_entry(text_outline.body):
+        parts.remove(1)
     return next((number for number in numbers if number in parts), None)
+
+
+def _is_one_entry(body: list[str]) -> bool:
+    """Return True if a body can be one record: one line at its margin, or fields with different labels."""
+    filled = [line for line in body if line.strip()]
+    depth = min(map(indentation, filled))
+    top = [line for line in filled if indentation(line) == depth]
+    labels = [label(line) for line in top]
+    items = [line for line in top if ITEM.match(line[:MAX_MATCHED])]
+    if len(top) == 1 or items == top[:1]:
+        return True
+    if labels[0] is None and not items:
+        labels = labels[1:]  # below its heading
+    is_value = len(top) == 2 and top[0].strip().isidentifier() and top[1].strip().isdigit()
+    return is_value or (None not in labels and len(set(labels)) == len(labels))
 
 
 def _parts(body: list[str]) -> Iterator[int]:
@@ -68,6 +85,6 @@ def _parts(body: list[str]) -> Iterator[int]:
     labels = Counter(name for name in names if name is not None)
     yield from (number for number in labels.values() if number > 1)
     beginnings = Counter(tuple(line[:MAX_MATCHED].split(maxsplit=2)[:2]) for line in top)
-    yield from (number for number in beginnings.values() if number > 1)
+    yield from (number for number in beginnings.values() if number > 1 and 2 * number > len(top))
     if names[0] is not None:
         yield labels[names[0]]

@@ -75,6 +75,13 @@ _NUMBER_ALONE = re.compile(r"\d(?<![\w.,-]\d)")
 _PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})[\s*:#=]{{0,8}}\d")
 _RANGE = re.compile(rf"{_N}{_TO}({NUMBER})(?:\s{_WORDS}{_OF}\s(?:about\s|~)?|\s?/\s?)({NUMBER})(?![\w-])")
 _N_OF_M = re.compile(rf"{_N}(?:\s{_WORDS}{_OF}\s(?:the\s|about\s|~)?|\s?/\s?)\**({NUMBER})\**(?=\s|[):;.,]|\Z)")
+_ITEM_BEFORE = re.compile(
+    r"\b(?:row|record|result|item|entry|match|hit|document|doc|object|file|issue|task|message|event|note)\s?#?\Z"
+)
+"""A singular noun before "1 of 3", which is then the position of one record."""
+_KEY = re.compile(r"[a-z]*[a-rt-z]:\d+\Z")
+"""A key such as `boat:1`."""
+_ERRORS = re.compile(r"[^\w\n]*(\d+) (?:errors?|warnings?|failures?)\b")
 _SLASH_ONLY = re.compile(r"\d\s?/\s?\d")
 _SHOWN_N = re.compile(rf"(?<!\w){_SHOWN}(?:\s{_WORDS}|\s?[:=]\s?)\(?{_N}(?![\w%/]|-\d)")
 _N_SHOWN = re.compile(rf"{_N}\s{_WORDS}{_SHOWN}(?!\w)")
@@ -169,10 +176,13 @@ def _stated_spaced(text: str) -> Stated:
     match = _N_OF_M.search(text) if numbers > 1 else None
     if match is not None and match.start() <= MAX_BEFORE and _PAGE.search(text) is None:
         part, whole = map(parse_number, match.groups())
-        is_fraction = _SLASH_ONLY.search(match.group()) and not _IS_NOUN.search(text)
+        is_position = _ITEM_BEFORE.search(text, 0, match.start()) is not None
+        is_fraction = is_position or (_SLASH_ONLY.search(match.group()) and not _IS_NOUN.search(text))
         return _NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
-    if _MORE.search(text) is not None:
+    if _MORE.search(text) is not None or _KEY.match(text) is not None:
         return _NOTHING_STATED
+    if (errors := _ERRORS.match(text)) is not None:
+        return Stated(int(errors.group(1)), is_of_rows=False)
     found = (_N_FOUND.search(text) or _FOUND_N.search(text)) if has_part(text, _FOUND_PARTS) else None
     patterns = (_N_SHOWN, _SHOWN_N) if has_part(text, _SHOWN_PARTS) else ()
     shown = (pattern.search(text) for pattern in patterns)

@@ -129,7 +129,16 @@ def _count_fitting(
         len(fields) > 2 and len(set(fields)) == len(fields) and all(map(_IDENTIFIER.match, fields))
     )
     total = _count_lines(body, delimiter, len(fields), is_header)
+    if total is not None and _has_sentence_below(body, delimiter):
+        return None
     return total if is_plausible or (total is not None and _stated_header(statements, total) is not None) else None
+
+
+def _has_sentence_below(body: str, delimiter: str) -> bool:
+    """Return True if only the last line has a space after its delimiters, as a sentence has, and begins as no row."""
+    spaced, last = f"{delimiter} ", body[body.rfind("\n", max(0, len(body) - EDGE)) + 1 :]
+    is_sentence = delimiter in ",;" and spaced in last and '"' not in last and not last[:1].isdigit()
+    return is_sentence and spaced not in body[: len(body) - len(last)]
 
 
 def _candidates(text: str) -> list[tuple[int, int]]:

@@ -13,8 +13,8 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINE
 from gateway.metering.text.statements.empty_results import is_empty_mark
-from gateway.metering.text.statements.witnesses import stated, states_only
-from gateway.metering.text.tables import dashed_columns
+from gateway.metering.text.statements.witnesses import stated
+from gateway.metering.text.tables import dashed_columns, selected_columns
 from gateway.metering.text.tables.dashed_columns import MAX_OUTSIDE_LINES, TOTAL
 
 MIN_ALIGNED = 8
@@ -224,8 +224,8 @@ def _count_frame(lines: list[str], arguments: ParsedArguments) -> Count | None:
         and len(arguments.columns) > 1
         and tuple(lines[0].lower().split()) == arguments.columns
     ):
-        is_footer = states_only(body[-1]) and len(body[-1].split()) != len(arguments.columns)
-        return counted(len(body) - is_footer, "frame_text")
+        rows = selected_columns.count(lines[0], body, len(arguments.columns), is_sized=is_sized)
+        return None if rows is None else counted(rows, "frame_text")
     if _has_index_name(lines[0], body):
         return counted(len(body) - 1, "frame_text")
     if _is_aligned([lines[0], *body]) and _DIGITS.sub("0", lines[0]) != _DIGITS.sub("0", body[0]):

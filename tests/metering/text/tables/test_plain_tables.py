@@ -105,3 +105,26 @@ def test_a_statement_that_selects_reports_no_write(text: str, expected: int | No
 )
 def test_lines_that_a_tab_indents_have_no_fields(text: str) -> None:
     assert records(texts(text), "git_status") is None
+
+
+@pytest.mark.parametrize("remark", ["Done.", "Query took 5 ms", "Page 1 of 9", "Elapsed 0.1s, scanned 5000", "```"])
+@pytest.mark.parametrize("blank", ["\n", "\n\n"])
+def test_a_line_below_a_frame_or_delimited_values_is_no_row(remark: str, blank: str) -> None:
+    frame = f"   id boat\n0   1  Auk\n1   2 Tern{blank}{remark}"
+    assert records(texts(frame), "query", sql="SELECT id, boat FROM boats") == 2
+    for delimiter in ("\t", ","):
+        text = f"id,boat\n1,Auk\n2,Tern{blank}".replace(",", delimiter) + remark
+        assert records(texts(text), "query", sql="SELECT id, boat FROM boats") in (2, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("     id boat\n0     1  Auk\n..  ...  ...\n99  100 Tern\n\n[100 rows x 2 columns]", 2),
+        ("# A tibble: 2 \u00d7 2\n     id boat \n  <dbl> <chr>\n1     1 Auk  \n2     2 Tern ", 2),
+        (" id  boat\n  1   Auk\n  2  Tern", 2),
+        (" id  boat\n  1   Auk\n  2  Tern\nCached.", None),
+    ],
+)
+def test_rows_of_dots_and_types_in_a_frame_of_selected_columns_are_no_records(text: str, expected: int | None) -> None:
+    assert records(texts(text), "query", sql="SELECT id, boat FROM boats") == expected
