@@ -171,7 +171,7 @@ class ResultCounter:
         all_texts = [*texts, *resources]
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
             return count_objects(all_texts)
-        if not resources and (announced := self._count_announced(texts, depth)) is not None:
+        if (not resources or len(texts) == 1) and (announced := self._count_announced(all_texts, depth)) is not None:
             return announced
         if is_listing_tool(self._arguments.tool) and not resources and (listed := count_listed(texts)) is not None:
             return listed

@@ -33,6 +33,10 @@ def is_repeated(first: list[Count], second: list[Count]) -> bool:
 
 
 _SENTENCE = re.compile(r"(?:[^\W\d][\w'-]{0,30},? ){4}[^\n]{0,600}[.!]\s{0,8}\Z")
+_NAME = re.compile(r"[^\[{<\"]?[^\n{}<>]*\w")
+_LISTS_OF_LINES = frozenset(("names_text", "lines_text", "blocks_text", "scalar_text"))
+"""Formats whose text of a single line may be a remark."""
+_SINGLE_LINES = _LISTS_OF_LINES | {"csv_text", "tsv_text"}
 _LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
 
 
@@ -57,9 +61,9 @@ def _count_entries(texts: list[str]) -> int | None:
 
 
 def _are_names(texts: list[str]) -> bool:
-    """Return True if several texts are one name each: a single word, perhaps with a path or a prefix."""
+    """Return True if several texts are one name each: a single word, perhaps with a path or a prefix, but no JSON."""
     return len(texts) > 1 and all(
-        len(one) <= MAX_NAME and one.split() == [one] and one[-1] not in ":." for one in texts
+        len(one) <= MAX_NAME and one.split() == [one] and one[-1] not in ":." and _NAME.match(one) for one in texts
     )
 
 
@@ -79,6 +83,8 @@ def count_objects(texts: list[str]) -> Count:
 def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
     """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
     counts = _without_remarks(counts, texts)
+    if _are_mixed(counts):
+        return UNKNOWN_COUNT
     if any(one.kind is CountKind.FAILED for one in counts):
         is_failure = all(one.kind in (CountKind.FAILED, CountKind.NONE) for one in counts)
         return FAILURE if is_failure else UNKNOWN_COUNT
@@ -87,7 +93,9 @@ def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
         return UNKNOWN_COUNT
     objects = [one for one in counts if one.kind is CountKind.OBJECT]
     lists = [one for one in counts if one.kind is CountKind.COUNTED]
-    is_each = len(lists) > 1 and all(Sign.OTHER_LIST in one.signs for one in lists)
+    is_each = len(lists) > 1 and all(
+        Sign.OTHER_LIST in one.signs and Sign.ONLY_MEMBER not in one.signs for one in lists
+    )
     if is_each and len({one.path.partition(":")[2] for one in lists}) == 1 and not objects:
         return _checked_by_remarks(one_each(len(lists), lists[0].method), remarks)  # each has a list of its own
     if lists and not objects:
@@ -105,12 +113,29 @@ def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
 
 def _without_remarks(counts: list[Count], texts: list[str]) -> list[Count]:
     """Return the counts, without one for a text that only describes the data in the other."""
+    is_data = (
+        found.records and found.method not in _LISTS_OF_LINES and not _is_line(found, text)
+        for found, text in zip(counts, texts, strict=True)
+    )
+    if any(is_data):
+        counts = [UNKNOWN_COUNT if _is_line(*one) else one[0] for one in zip(counts, texts, strict=True)]
     data = [one.records for one in counts if one.kind is CountKind.COUNTED and one.method == "json_text"]
     if len(data) != 1 or data[0] is None:
         return counts
     return [
         UNKNOWN_COUNT if _is_about(data[0], text, found) else found for found, text in zip(counts, texts, strict=True)
     ]
+
+
+def _is_line(found: Count, text: str) -> bool:
+    """Return True if a counted text is a single line that may be a remark beside data."""
+    return found.kind is CountKind.COUNTED and found.method in _SINGLE_LINES and "\n" not in text.strip()
+
+
+def _are_mixed(counts: list[Count]) -> bool:
+    """Return True if some texts are lists of lines and others are data in another format."""
+    lists = {one.method in _LISTS_OF_LINES for one in counts if one.kind is CountKind.COUNTED and one.records}
+    return len(lists) > 1
 
 
 def _is_about(records: int, text: str, found: Count) -> bool:

@@ -43,3 +43,31 @@ def test_a_sentence_and_a_statement_of_the_number_beside_data_are_no_records(rem
 @pytest.mark.parametrize("text", ["Name: c\nBerth: 4", "Query: boats\nResults: 7 records"])
 def test_other_fields_beside_data_are_in_doubt(text: str) -> None:
     assert records(texts(text, ROWS), "query") is None
+
+
+@pytest.mark.parametrize("remark", ["Ida", "req-7", "---", "Oslo, Bergen", "- hint", "See the note; it helps."])
+@pytest.mark.parametrize("data", [ROWS, '[{"id":1},{"id":2}]', "| id |\n|---|\n| 1 |\n| 2 |", "id,boat\n1,Auk\n2,Tern"])
+def test_a_line_beside_data_adds_nothing(data: str, remark: str) -> None:
+    assert records(texts(data, remark), "list_boats") == 2
+    assert records(texts(remark, data), "list_boats") == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("[]", "[]"), 0),
+        (('[{"id":1}]', '[{"id":2},{"id":3}]'), 3),
+        (('{"boats":[{"id":1},{"id":2}]}', '{"boats":[{"id":3}]}'), 3),
+        (("1. Auk\n2. Tern", "1. Skua"), 3),
+        (("- use a name\n- use a berth", '[{"id":1},{"id":2},{"id":3}]'), None),
+        (('{"took":5}', '[{"id":1},{"id":2}]'), 2),
+    ],
+)
+def test_lists_in_several_texts_add_up_and_other_texts_are_in_doubt(values: tuple[str, ...], expected: int) -> None:
+    assert records(texts(*values), "list_boats") == expected
+
+
+def test_embedded_documents_below_their_number_are_counted() -> None:
+    documents = [{"type": "resource", "resource": {"uri": f"boat://{at}", "text": f"Boat {at}"}} for at in (1, 2)]
+    heading = {"type": "text", "text": "Found 2 boats"}
+    assert records({"content": [heading, *documents]}, "search_boats") == 2
