@@ -148,7 +148,7 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         return message
     is_listing = is_listing_tool(arguments.tool)
     is_empty = empty_results.is_empty_list(text, is_listing) or (
-        is_listing and _is_one_of(text, "none", "empty", "null")
+        is_listing and _is_one_of(text, *empty_results.NONE_WORDS)
     )
     is_query = bool(arguments.returns_rows) or "query" in tool_words(arguments.tool)
     is_none = is_empty or ((is_listing or is_query) and _states_none_below(text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.metering_result import Count, CountKind, counted
+from gateway.metering.metering_result import FAILURE, Count, CountKind, counted
 from gateway.metering.text.lines import EDGE
 
 MAX_OUTSIDE_CHARACTERS = 1_000
@@ -33,6 +33,10 @@ def count(text: str) -> Count | None:
     if outer is None:
         return None
     name = outer.group(1)
+    if name.lower() == "error":
+        return FAILURE
+    if name.lower() == "html":
+        return None
     if (total := _count_siblings(text, name)) is not None:
         return counted(total, "xml_text") if total > 1 else _count_root(text, outer)
     return None

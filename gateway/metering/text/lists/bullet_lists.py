@@ -10,7 +10,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.line_marks import BULLET, RULE
+from gateway.metering.text.line_marks import BULLET, ITEM, RULE
 from gateway.metering.text.lines import indentation
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
 from gateway.metering.text.outline import Outline, outline
@@ -37,6 +37,17 @@ MAX_WORD = 6
 MAX_NAMES = 20_000
 """Characters of names separated by commas."""
 
+_NO_ENTRY = re.compile(
+    r"(?i:[-*\u2022] (?:none|nil|null|nothing|empty)\.?\Z)|\s*(?:<|\u26a0)|"
+    r"[^\n]*[\u2028\u2029\x85]|- [^\n]*\S - \S[^\n]* - \S"
+)
+"""A line that states none, is markup or a warning, or holds several entries."""
+_GUIDANCE = re.compile(
+    r"\W{0,8}(?:hints?|tips?|to \w+(?: \w+)?,|you (?:can|could|may)|try|please|next steps?|suggestions?|did you mean)"
+    r"(?!\w)[^\n]*:\s*\Z",
+    re.IGNORECASE,
+)
+"""A heading of steps or choices for the next call."""
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
 _LABELLED_NAMES = re.compile(r"[^\W\d][\w '\"`]{1,60}(?:\(\d{1,6}\))?[:\uff1a]\s*")
@@ -81,6 +92,8 @@ def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Coun
 
 def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments, around: Outline) -> Count | None:
     """Count the entries in the result of a listing tool."""
+    if _is_other(lines, filled):
+        return None
     if len(filled) == 1 and filled[0][:MAX_ENTRY].lower().strip(" .!") in uniform_lines.STATUS_WORDS:
         return None
     if len(lines) <= MAX_LINES_BEFORE and (named := _count_names([line for line in lines if line.strip()])) is not None:
@@ -105,6 +118,22 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
     ):
         return counted(entries, "lines_text")
     return None
+
+
+def _is_other(lines: list[str], filled: list[str]) -> bool:
+    """Return True if lines are a number, a warning or markup, guidance, or a heading of another form above names."""
+    if len(filled) == 1:
+        return filled[0].strip().isdigit() or _NO_ENTRY.match(filled[0]) is not None
+    at = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    first, others = lines[at], [line for line in lines[at + 1 :] if line.strip()]
+    if len(others) < 2:
+        return False
+    if _GUIDANCE.match(first[:MAX_ENTRY]):
+        return True
+    if first not in filled or lines[at + 1].strip():
+        return False
+    are_items = all(ITEM.match(line[:MAX_ENTRY]) for line in others) and not ITEM.match(first[:MAX_ENTRY])
+    return are_items or (" " in first.strip() and not any(" " in line.strip() for line in others))
 
 
 def _count_names(lines: list[str]) -> int | None:

@@ -49,7 +49,9 @@ _FIELD_LABELS = word_set(
     "average mean min max minimum maximum count version host port url path description sum median"
 )
 """Labels of the fields of one object."""
-STATUS_WORDS = word_set("success successful ok okay done none null true false yes no empty n/a")
+STATUS_WORDS = word_set(
+    "success successful ok okay done none null true false yes no empty n/a nil undefined nan nothing loading"
+)
 """Words that are a status, not a name."""
 
 

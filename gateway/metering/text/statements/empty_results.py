@@ -68,6 +68,14 @@ _EMPTY_LIST = re.compile(
 _BARE_HEADING = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\W\d][^\n\d:]{{0,60}}\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})[*\s]*:[*\s]*\Z"
 )
+NONE_WORDS = ("none", "null", "nil", "nothing", "empty")
+"""Words of a listing tool that there is nothing to list."""
+MAX_CELL = 60
+"""Characters of a cell that says that there are no rows."""
+_DASHES = frozenset(("-", "--", "\u2013", "\u2014"))
+_NO_DATA = re.compile(
+    rf"(?:no|0|zero) (?:\w+ ){{0,2}}(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)}|data)(?: found| yet)?\.?\Z"
+)
 _ZERO_FIRST = re.compile(r"\W{0,8}0\s")
 
 
@@ -95,7 +103,17 @@ def is_empty_list(text: str, is_listing: bool) -> bool:
     """Return True if a text is a mark for an empty list below its heading: `Tables: (none)`, `Tables: none`."""
     folded = fold(text) if len(text) <= MAX_CLAUSE else ""
     match = _EMPTY_LIST.match(folded) if ":" in folded else None
-    return match is not None and (is_empty_mark(match.group(1)) or (is_listing and match.group(1) in ("none", "null")))
+    return match is not None and (
+        is_empty_mark(match.group(1)) or (is_listing and match.group(1).lstrip("-*\u2022 ") in NONE_WORDS)
+    )
+
+
+def is_placeholder(cells: list[str]) -> bool:
+    """Return True if the only row of several columns says that there are none: `No data` beside empty cells, dashes."""
+    filled = [cell.strip(" \t*_") for cell in cells if cell.strip(" \t*_")]
+    if not filled or len(cells) < 2 or any(len(cell) > MAX_CELL for cell in filled):
+        return False
+    return all(cell in _DASHES for cell in filled) or (len(filled) == 1 and _NO_DATA.match(fold(filled[0])) is not None)
 
 
 def is_bare_heading(text: str) -> bool:

@@ -12,6 +12,7 @@ import re
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, filled_length, trim_blank_lines
+from gateway.metering.text.statements.empty_results import is_placeholder
 from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 from gateway.metering.vocabulary.names import word_set
 from gateway.metering.vocabulary.tools import tool_words
@@ -107,6 +108,8 @@ def _count_part(
                 has_header = stated_header
             if has_header is None:
                 return None
+            if has_header and total == 2 and is_placeholder(_fields(second, delimiter)):
+                total = 1
             return counted(total - has_header, "tsv_text" if delimiter == "\t" else "csv_text")
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
             return counted(count_lines(body) - 1 - states_only(body[body.rfind("\n") + 1 :]), "csv_text")

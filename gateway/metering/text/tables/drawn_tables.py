@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import ParsedArguments
+from gateway.metering.confidence import Sign
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINE
-from gateway.metering.text.statements.empty_results import is_empty_mark
+from gateway.metering.text.statements.empty_results import is_empty_mark, is_placeholder
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.text.tables import dashed_columns, selected_columns
 from gateway.metering.text.tables.dashed_columns import MAX_OUTSIDE_LINES, TOTAL
@@ -48,7 +49,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     if ("\u250c" in text or "\u250f" in text) and (rows := _count_under_named_border(lines)) is not None:
         return counted(rows, "box_text")
     if _STROKE.search(head):
-        found = _count_bordered(lines) or dashed_columns.count(lines)
+        found = _count_bordered(lines, arguments.columns) or dashed_columns.count(lines)
         is_underlined_heading = found is not None and found.method == "columns_text" and not found.records
         return None if is_underlined_heading and not arguments.returns_rows else found
     return _count_frame(lines, arguments)
@@ -116,12 +117,16 @@ def _count_long_box(text: str, bar: str) -> Count | None:
     return counted(rows - (totals if is_footer else 0), "box_text")
 
 
-def _count_bordered(lines: list[str]) -> Count | None:
-    total = outside = tables = 0
+def _count_bordered(lines: list[str], columns: tuple[str, ...] | None) -> Count | None:
+    outside = quotes = 0
+    tables: list[tuple[tuple[str, ...], int]] = []
     method = "markdown_text"
     block: list[tuple[bool, str]] = []
     for line in [*lines, ""]:
         is_border = _is_border(line)
+        if not block and quotes % 2 and "," in lines[0]:
+            return None  # within a field of comma-separated values
+        quotes += line.count('"')
         if is_border or (line and _BARS.search(line, 0, MAX_LINE)):
             block.append((is_border, line))
             continue
@@ -129,14 +134,20 @@ def _count_bordered(lines: list[str]) -> Count | None:
         if rows is None:
             outside += len(block)
         else:
-            total += rows
-            tables += 1
+            header = next(line for is_border, line in block if not is_border)
+            tables.append((tuple(cell.lower() for cell in _cells(header)), rows))
             method = "box_text" if block[0][0] or "|" not in block[1][1] else method
         block = []
         outside += bool(line.strip())
+    total = sum(rows for _, rows in tables)
     if not tables or outside > max(MAX_OUTSIDE_LINES, total):  # more of them beside many rows
         return None
-    return counted(total, method)
+    if len({header for header, _ in tables}) == 1:
+        return counted(total, method)
+    selected = [rows for header, rows in tables if header == columns]
+    if len(selected) == 1:
+        return counted(selected[0], method)
+    return counted(total, method, (), (Sign.FORMAT, Sign.SEVERAL_LISTS, Sign.STATISTICS_BESIDE))
 
 
 def _count_rows(block: list[tuple[bool, str]]) -> int | None:
@@ -180,8 +191,15 @@ def _marks_omitted_rows(line: str) -> bool:
     return all(cell.strip() in _DOTS for cell in _BARS.split(line))
 
 
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line between its bars."""
+    return [cell.strip() for cell in _BARS.split(line[:MAX_LINE].strip().strip("|\u2502"))]
+
+
 def _marks_no_rows(line: str) -> bool:
     """Return True if the only row of a table says that there are none: `| (no rows) | |`."""
+    if is_placeholder(_cells(line)):
+        return True
     cells = [cell.strip() for cell in _BARS.split(line[:MAX_LINE]) if cell.strip()]
     return len(cells) == 1 and cells[0][:1] in "(<[" and is_empty_mark(cells[0])
 

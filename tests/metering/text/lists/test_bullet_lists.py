@@ -69,3 +69,25 @@ def test_a_blank_line_below_a_long_numbered_list_is_looked_for_once() -> None:
     lines = ["1. a list of one entry", *["and more text; without a number"] * 3_900, "", "the end, at last"]
     result = wire(texts("\n".join(lines)))
     assert count_calls(lambda: meter("list_items", {}, result)) < MAX_CALLS_BY_LINE * len(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nil", 0),
+        ("Tasks:\n- none", 0),
+        ("Boats:\n- none", None),
+        ("undefined", None),
+        ("Loading...", None),
+        ("404", None),
+        ("\u26a0\ufe0f Harbour key missing", None),
+        ("<error>bad</error>", 0),
+        ("To list boats, first connect:\n1. Open the settings\n2. Make a key", None),
+        ("You can filter by:\n- berth\n- owner", None),
+        ("- Auk\u2028- Tern", None),
+        ("HTTP 200\n\nauk\ntern\nskua", None),
+        ("Fault tolerance: 0\n\n- Auk (1)\n- Tern (2)", None),
+    ],
+)
+def test_placeholders_and_guidance_are_no_entries(text: str, expected: int | None) -> None:
+    assert records(texts(text), "list_boats") == expected

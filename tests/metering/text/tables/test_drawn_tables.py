@@ -37,3 +37,23 @@ from tests.metering.support import records, texts
 )  # fmt: skip
 def test_the_rows_of_a_drawn_table_are_counted(tool: str, text: str, expected: int) -> None:
     assert records(texts(text), tool) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("### Columns\n| name | type |\n|---|---|\n| id | int |\n\n### Rows\n| id | boat |\n|---|---|\n| 1 | Auk |", 1),
+        ("| id | berth |\n|---|---|\n| 1 | 5 |\n\n| metric | value |\n|---|---|\n| rows | 1 |", None),
+        ("| id | boat |\n|---|---|\n| 1 | Auk |\n\n| id | boat |\n|---|---|\n| 2 | Tern |", 2),
+        ("| id | boat |\n|---|---|\n| No tasks found | |", 0),
+        ("| id | boat |\n|---|---|\n| *No results* | |", 0),
+        ("| id | boat |\n|---|---|\n| - | - |", 0),
+        ("| id | boat |\n|---|---|\n| 1 | - |", 1),
+        ("id,boat\nNo data,", 0),
+        ('id,boat\n1,"# Log\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"\n2,Tern', 2),
+    ],
+)  # fmt: skip
+def test_tables_of_other_columns_and_rows_that_say_there_are_none_are_no_records(
+    text: str, expected: int | None
+) -> None:
+    assert records(texts(text), "query", sql="SELECT id, boat FROM boats") == expected
