@@ -10,7 +10,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
-from gateway.metering.text.line_marks import BULLET, ITEM, MAX_MATCHED, RULE
+from gateway.metering.text.line_marks import BULLET, ITEM, MAX_MATCHED, RULE, RULE_STARTS
 from gateway.metering.text.line_types import IDENTIFYING
 from gateway.metering.text.lines import EDGE, is_blank, split_blocks
 from gateway.metering.text.lists import grouped_lists
@@ -153,8 +153,12 @@ def _key(line: str) -> str | None:
     return match.group(1).lower()
 
 
+def _ends_block(line: str) -> bool:
+    return not line or (line[0] in RULE_STARTS and (is_blank(line) or RULE.match(line[:MAX_MATCHED]) is not None))
+
+
 def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) -> Count | None:
-    found = split_blocks(lines, lambda line: is_blank(line) or RULE.match(line[:MAX_MATCHED]))
+    found = split_blocks(lines, _ends_block)
     if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
         heading = found.pop(0)[0]
     first = _key(found[0][0]) if found else None

@@ -20,6 +20,8 @@ BULLET = re.compile(rf"\s{{0,12}}{_BULLETS}\s+\S")
 BULLET_OR_NUMBER = re.compile(rf"\s{{0,12}}(?:{_BULLETS}|\d{{1,6}}[.)])\s+\S")
 """A bullet or a number such as `1.` with its text."""
 RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
+RULE_STARTS = frozenset(" \t-=*_~\u2500\u2501\u2550")
+"""First characters of rules, so that other lines need not be matched."""
 MARKDOWN_HEADING = re.compile(r"(#{1,6})\s")
 LABEL = re.compile(rf"[\s>*_#-]{{0,8}}{_LABEL}\**\s?{_COLON}")
 """A label with a colon, such as `**Name**: x` and `> Name: x`."""

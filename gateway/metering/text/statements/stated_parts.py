@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from gateway.metering.text.line_marks import ITEM, MARKDOWN_HEADING, MAX_MATCHED, RULE
+from gateway.metering.text.line_marks import ITEM, MARKDOWN_HEADING, MAX_MATCHED, RULE, RULE_STARTS
 from gateway.metering.text.line_types import label, states_alone
 from gateway.metering.text.lines import indentation, is_blank, split_blocks
 from gateway.metering.text.outline import Outline
@@ -22,7 +22,6 @@ MAX_STATING_LINES = 200
 MAX_FOOTER = 60
 """Characters of a footer between two tables."""
 
-_RULE_STARTS = frozenset(" -=*_~\u2500\u2501\u2550")
 _BOLD_HEADING = re.compile(r"\*\*[^*\n]{1,160}\*\*")
 
 
@@ -40,7 +39,7 @@ def count(text_outline: Outline) -> int | None:
     if not any(numbers) or not text_outline.body:
         return None
     parts = set(_parts(text_outline.body))
-    if 1 in parts and not _is_one_entry(text_outline.body):
+    if 1 in numbers and 1 in parts and not _is_one_entry(text_outline.body):
         parts.remove(1)
     return next((number for number in numbers if number in parts), None)
 
@@ -63,7 +62,7 @@ def _is_one_entry(body: list[str]) -> bool:
 def _parts(body: list[str]) -> Iterator[int]:
     """Return the numbers of parts of the body, by each type of part."""
     lines = [line for line in body if line.strip()]
-    filled = [line for line in lines if line[:1] not in _RULE_STARTS or not RULE.match(line[:MAX_MATCHED])]
+    filled = [line for line in lines if line[:1] not in RULE_STARTS or not RULE.match(line[:MAX_MATCHED])]
     if not filled:
         return
     depths = [0 if line[:1] not in (" ", "\t") else indentation(line) for line in filled]
