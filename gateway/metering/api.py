@@ -50,7 +50,7 @@ from gateway.metering.vocabulary.tools import (
     tool_words,
 )
 
-_ABOUT_ROWS = (Sign.WITNESS_DISAGREES, Sign.DATA_BESIDE)
+_ABOUT_ROWS = (Sign.WITNESS_DISAGREES, Sign.DATA_BESIDE, Sign.TEXT_DISAGREES)
 """Signs against a count that say nothing about a write: a number of affected rows, data beside an empty list."""
 
 

@@ -61,6 +61,7 @@ class Sign(StrEnum):
     SEVERAL_LISTS = "several_lists"
     EMPTY_BESIDE_FULL = "empty_beside_full"
     DATA_BESIDE = "data_beside"
+    TEXT_DISAGREES = "text_disagrees"
     WITNESS_AGREES = "witness_agrees"
     WITNESS_LARGER = "witness_larger"
     WITNESS_DISAGREES = "witness_disagrees"
@@ -129,6 +130,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),
     Sign.EMPTY_BESIDE_FULL: (-1.5, "an empty list beside it"),
     Sign.DATA_BESIDE: (-6, "no record, but a list, an object or a text that may hold them is beside it"),
+    Sign.TEXT_DISAGREES: (-8, "a text beside the structured content holds more records"),
     Sign.WITNESS_AGREES: (4, "the result states the same number"),
     Sign.WITNESS_LARGER: (-1.5, "the result states a larger number, which may count all pages"),
     Sign.WITNESS_DISAGREES: (-6, "the result states another number"),

@@ -1,7 +1,7 @@
 """Counts the records in a whole `CallToolResult`.
 
-- `structuredContent` comes first. The content blocks are read only if it has no records, so that a text that mirrors it
-  is not counted twice.
+- `structuredContent` comes first, so that a text that mirrors it is not counted twice. The content blocks are read if it
+  has no count, and small ones are compared with its count.
 - Several content blocks add up. Each holds records or is a short remark without any.
 - An error has no records.
 """
@@ -32,6 +32,10 @@ from gateway.metering.vocabulary.tools import is_listing_tool
 
 MAX_MIRRORED = 768 * 1024
 """Bytes of structured content without a count; with more of it the content blocks, which mirror it, are not read."""
+MAX_COMPARED = 16 * 1024
+"""Bytes of structured content, and characters of texts beside it, whose counts are compared."""
+MAX_EMPTY = 16
+"""Bytes of an empty object."""
 MAX_READ_TEXTS = 48
 """Texts that are read in every format; if there are more, each has to be one JSON object."""
 MAX_READ_TOGETHER = 64 * 1024
@@ -76,7 +80,7 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
     data = tool_result.structured_content(result)
     structured = UNKNOWN_COUNT if data is None else counter.count_structured(result)
     if structured.kind >= CountKind.COUNTED:
-        return structured
+        return _compared(structured, data, result, counter)
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
         return structured
     blocks = tool_result.content_blocks(result)
@@ -90,6 +94,25 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
     if content.kind > structured.kind:
         return msgspec.structs.replace(content, tables=content.tables or structured.tables)
     return structured
+
+
+def _compared(structured: Count, data: Any, result: ToolResult, counter: ResultCounter) -> Count:
+    """Compare the count of the structured content with the texts, which are in doubt if they hold more records."""
+    if structured.kind is CountKind.FAILED or structured.records is None:
+        return structured
+    if Sign.DECLARED in structured.signs and structured.records:
+        return structured
+    is_empty = bytes(memoryview(data)[:MAX_EMPTY]).strip() == b"{}"
+    blocks = tool_result.content_blocks(result) if len(memoryview(data)) <= MAX_COMPARED else None
+    texts = [block.text for block in blocks or () if block.text]
+    if not blocks or sum(map(len, texts)) > MAX_COMPARED or (len(texts) == 1 and _mirrors(texts[0], data)):
+        return structured
+    content = counter.count_blocks(blocks, 0)
+    if is_empty and content.kind > CountKind.NONE:
+        return content
+    may_be_summary = bool(structured.records) and content.method in ("names_text", "lines_text")
+    is_more = content.kind is CountKind.COUNTED and (content.records or 0) > structured.records and not may_be_summary
+    return structured.with_signs(Sign.TEXT_DISAGREES) if is_more else structured
 
 
 def _mirrors(text: str, data: msgspec.Raw) -> bool:

@@ -265,3 +265,33 @@ def test_the_order_of_members_does_not_change_the_result() -> None:
     first = {"structuredContent": {"rows": ROWS, "table": "t"}, "isError": False}
     second = {"isError": False, "structuredContent": {"table": "t", "rows": ROWS}}
     assert meter("q", {}, wire(first)) == meter("q", {}, wire(second))
+
+
+TABLE = "| id | name |\n|---|---|\n| 1 | Aurora |\n| 2 | Bora |\n| 3 | Cirrus |"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"rows": [], "row_count": 0},
+        {"items": []},
+        {"table": "boats", "rows": []},
+        {"status": "pending", "job_id": "7"},
+        {"message": "No data"},
+        {"rows": [{"id": 1, "name": "Aurora"}], "row_count": 1},
+        {"tables": ["boats"]},
+    ],
+)
+def test_a_text_with_more_records_than_the_structured_content_is_in_doubt(content: dict[str, Any]) -> None:
+    assert records({**texts(TABLE), "structuredContent": content}, sql="SELECT id, name FROM boats") is None
+
+
+def test_a_text_is_counted_beside_empty_structured_content() -> None:
+    assert records({**texts(TABLE), "structuredContent": {}}, sql="SELECT id, name FROM boats") == 3
+
+
+def test_a_text_with_the_records_or_a_message_does_not_change_the_structured_content() -> None:
+    rows = [{"id": 1, "name": "Aurora"}, {"id": 2, "name": "Bora"}, {"id": 3, "name": "Cirrus"}]
+    assert records({**texts(TABLE), "structuredContent": {"rows": rows}}) == 3
+    assert records({**texts("No rows."), "structuredContent": {"rows": []}}) == 0
+    assert records({**texts("- Aurora\n- Bora"), "structuredContent": {"rows": rows[:1]}}, "list_boats") == 1
