@@ -1,7 +1,7 @@
 """Counts the records in a whole `CallToolResult`.
 
-- `structuredContent` comes first, so that a text that mirrors it is not counted twice. The content blocks are read if it
-  has no count, and small ones are compared with its count.
+- `structuredContent` comes first, so that a text that mirrors it is not counted twice. The content blocks are read if
+  it has no count, and small ones are compared with its count.
 - Several content blocks add up. Each holds records or is a short remark without any.
 - An error has no records.
 """

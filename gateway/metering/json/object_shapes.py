@@ -53,9 +53,12 @@ class ObjectShape(ObjectSigns):
     def count(self) -> Count:
         """Count the records in the object."""
         members = self._members
-        if outcomes.is_failure(members) and not self._lists_errors():
+        is_failure = outcomes.is_failure(members) and not self._lists_errors() and not self._is_selected()
+        if is_failure and not self._holds_data_despite_error():
             return FAILURE
         found = self._signed(self._count_answer())
+        if is_failure:
+            found = UNKNOWN_COUNT if found.kind is CountKind.OBJECT else found.with_signs(Sign.ERROR_BESIDE)
         if not found.records or Sign.NO_VALUES in found.signs:
             found = self._count_aggregations() or found
         if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:

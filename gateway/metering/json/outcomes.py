@@ -57,7 +57,7 @@ _ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
 _ERROR_CODES = ("errcode", "errno", "errorcode")
 _HTTP_CODES = ("status", "statuscode", "code", "httpstatus")
 _STATES = ("status", "state")
-_OUTCOME_MEMBERS = ERROR_MEMBERS.union(("success", "ok"), _ERROR_FLAGS, _ERROR_CODES, _HTTP_CODES, _STATES)
+OUTCOME_MEMBERS = ERROR_MEMBERS.union(("success", "ok"), _ERROR_FLAGS, _ERROR_CODES, _HTTP_CODES, _STATES)
 """Members of which an object that reports an error has one."""
 _WRITTEN = word_set("created updated deleted inserted modified removed upserted saved")
 _NAMES = ("name", "title", "slug", "key", "email", "login", "username", "number", "no", "code", "ref")
@@ -67,7 +67,7 @@ _MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
 
 def is_failure(members: Members) -> bool:
     """Return True if an object reports an error and holds no records."""
-    if _OUTCOME_MEMBERS.isdisjoint(members):
+    if OUTCOME_MEMBERS.isdisjoint(members):
         return False
     if any(isinstance(members.get(name), list) and members[name] for name in ROW_LISTS):
         return False

@@ -20,7 +20,7 @@ from gateway.metering.json.object_shapes import ObjectShape
 from gateway.metering.json.partial_values import UNREAD, PartialList, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.names import normalize_name
-from gateway.metering.vocabulary.tools import is_schema_tool
+from gateway.metering.vocabulary.tools import is_schema_tool, tool_words
 
 MAX_SHAPE_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
@@ -29,6 +29,9 @@ MAX_COUNTED_OBJECTS = 80
 SAMPLE = 8
 """Elements of a list that are examined."""
 _LISTS = frozenset((list, PartialList))
+_OF_ERRORS = outcomes.OUTCOME_MEMBERS.union(objects.WRAPPER_MEMBERS, ("detail", "reason"))
+"""Members of the report of an error."""
+_ERROR_WORDS = ("error", "errors", "failed", "failures", "exceptions")
 
 
 class ShapeCounter:
@@ -141,8 +144,8 @@ class ShapeCounter:
     def _count_only_object(self, value: dict[str, Any], depth: int) -> Count:
         """Count the only object of a list: one record, unless it reports an error or a write, or wraps the records."""
         members = objects.normalize_members(value)
-        if outcomes.is_failure(members):
-            return FAILURE
+        if outcomes.is_failure(members) and not self._has_selected_columns(value):
+            return UNKNOWN_COUNT if _may_be_row(members, self.arguments.tool) else FAILURE
         if members.keys() <= {"statementid", "messages"} and "statementid" in members:
             return counted(0, self.method, (), (Sign.NO_DATA,))
         shape = ObjectShape(value, members, depth, self)
@@ -183,6 +186,12 @@ class ShapeCounter:
             total = maps.count(value, self.arguments.strings)
             return UNKNOWN_COUNT if total is None else self._counted(total)
         return ObjectShape(value, objects.normalize_members(value), depth, self).count()
+
+
+def _may_be_row(members: objects.Members, tool: str) -> bool:
+    """Return True if an object with an error in a list has values of its own, or the tool lists errors."""
+    has_values = any(value is not None and name not in _OF_ERRORS for name, value in members.items())
+    return has_values or not tool_words(tool).isdisjoint(_ERROR_WORDS)
 
 
 def _has_header_row(rows: list[Any]) -> bool:

@@ -125,9 +125,9 @@ class BesideNone:
         if name in COLUMN_MEMBERS:
             return False
         if name in _SURROUNDING or is_bookkeeping(name):
-            return (len(value) > 1 and maps.is_map(value, frozenset())) or _holds_rows(value, 0)
+            return (len(value) > 1 and maps.is_map(value, frozenset())) or holds_records(value)
         is_tally = all(one is None or isinstance(one, int | float) for one in value.values())
-        is_page = _SURROUNDING.issuperset(map(normalize_name, value)) and not _holds_rows(value, 0)
+        is_page = _SURROUNDING.issuperset(map(normalize_name, value)) and not holds_records(value)
         return not is_tally and not is_page and not self._is_repeated(value)
 
     def _is_repeated(self, value: dict[str, Any]) -> bool:
@@ -136,11 +136,13 @@ class BesideNone:
         return is_flat(normalize_members(value)) and all(one in self._known for one in texts)
 
 
-def _holds_rows(value: dict[str, Any], depth: int) -> bool:
-    """Return True if an object holds a list of objects or lists, on any level."""
+def holds_records(value: dict[str, Any], depth: int = 0) -> bool:
+    """Return True if an object holds a list of objects or lists, on any level, that may be records."""
     for name, one in list(value.items())[:MAX_BESIDE_VALUES]:
-        if isinstance(one, list) and one and isinstance(one[0], dict | list) and not describes_records(name.lower()):
+        if describes_records(normalize_name(name)):
+            continue
+        if isinstance(one, list) and one and isinstance(one[0], dict | list):
             return True
-        if isinstance(one, dict) and (depth == MAX_BESIDE_LEVELS or _holds_rows(one, depth + 1)):
+        if isinstance(one, dict) and (depth == MAX_BESIDE_LEVELS or holds_records(one, depth + 1)):
             return True
     return False

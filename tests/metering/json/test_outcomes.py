@@ -136,3 +136,45 @@ def test_a_message_of_a_state_is_unknown(message: str) -> None:
 
 def test_a_message_without_success_tells_nothing() -> None:
     assert records(structured({"status": "x", "message": "Alert 7 muted"}), "boats", action="x", id="7") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"ok": False, "boats": BOATS},
+        {"success": False, "checkedBoats": BOATS, "numTotal": 2},
+        {"status": "failed", "sunk": BOATS},
+        {"data": {"boats": BOATS}, "errors": [{"message": "timeout"}]},
+        {"ok": False, "error": "none", "data": {"rows": BOATS}},
+    ],
+)
+def test_an_object_with_a_full_list_is_no_failure(value: dict[str, Any]) -> None:
+    assert records(texts(json.dumps(value)), "scan_boats") in (2, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"ok": False, "error": "no such port"},
+        {"success": False, "details": BOATS},
+        {"error": "no such port", "id": "b9"},
+        [{"error": "no such port"}],
+        {"data": {"boats": None}, "errors": [{"message": "timeout"}]},
+    ],
+)
+def test_an_object_with_an_error_and_no_data_is_a_failure(value: Any) -> None:
+    assert metered(texts(json.dumps(value)), "get_boat", id="b9").method == "error"
+
+
+def test_a_row_with_an_error_is_no_failure() -> None:
+    attempts = [{"id": 5, "error": "disk full", "created": "2026"}]
+    assert records(texts(json.dumps(attempts)), "list_attempts") is None
+    assert records(texts(json.dumps([{"error_code": "E5", "error_message": "x"}])), "list_error_codes") is None
+    sql = "SELECT success, reason FROM attempts LIMIT 1"
+    assert records(texts(json.dumps([{"success": False, "reason": "wind"}])), "query", sql=sql) == 1
+
+
+def test_an_entity_with_an_error_is_no_failure() -> None:
+    voyage = {"id": 5, "status": "failed", "error": "wind", "name": "Aurora"}
+    assert records(texts(json.dumps(voyage)), "get_voyage", id=5) is None
+    assert records(texts(json.dumps({**voyage, "legs": [{"n": 1}, {"n": 2}]})), "get_voyage", id=5) == 1
