@@ -42,6 +42,7 @@ from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
 from gateway.metering.vocabulary.tools import (
     fetches_own,
+    is_acting_tool,
     is_describing_tool,
     is_fetching_tool,
     is_searching_tool,
@@ -134,6 +135,8 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
         return MeteringResult(tables, None, UNKNOWN, written=written)
     if (limit := largest_result(arguments)) is not None and count.records >= limit:
         count = count.with_signs(Sign.AT_LIMIT if count.records == limit else Sign.BEYOND_LIMIT)
+    if count.records and parsed.returns_rows is None and is_acting_tool(parsed.tool):
+        count = count.with_signs(Sign.ACTING_TOOL)
     is_data = count.method.endswith("_text") and not is_describing_tool(parsed.tool)
     if not tables and parsed.files and is_data and count.records and not parsed.tables_named:
         tables = tuple(sorted(set(parsed.files)))

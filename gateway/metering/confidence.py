@@ -62,6 +62,7 @@ class Sign(StrEnum):
     EMPTY_BESIDE_FULL = "empty_beside_full"
     DATA_BESIDE = "data_beside"
     TEXT_DISAGREES = "text_disagrees"
+    ACTING_TOOL = "acting_tool"
     WITNESS_AGREES = "witness_agrees"
     WITNESS_LARGER = "witness_larger"
     WITNESS_DISAGREES = "witness_disagrees"
@@ -131,6 +132,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.EMPTY_BESIDE_FULL: (-1.5, "an empty list beside it"),
     Sign.DATA_BESIDE: (-6, "no record, but a list, an object or a text that may hold them is beside it"),
     Sign.TEXT_DISAGREES: (-8, "a text beside the structured content holds more records"),
+    Sign.ACTING_TOOL: (-8, "a tool that changes something, so the objects may be what it has changed"),
     Sign.WITNESS_AGREES: (4, "the result states the same number"),
     Sign.WITNESS_LARGER: (-1.5, "the result states a larger number, which may count all pages"),
     Sign.WITNESS_DISAGREES: (-6, "the result states another number"),

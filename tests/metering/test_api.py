@@ -295,3 +295,20 @@ def test_a_text_with_the_records_or_a_message_does_not_change_the_structured_con
     assert records({**texts(TABLE), "structuredContent": {"rows": rows}}) == 3
     assert records({**texts("No rows."), "structuredContent": {"rows": []}}) == 0
     assert records({**texts("- Aurora\n- Bora"), "structuredContent": {"rows": rows[:1]}}, "list_boats") == 1
+
+
+@pytest.mark.parametrize(
+    "tool", ["archive_boats", "mark_as_read", "reply_to_comment", "lock_boats", "bulk_index", "set_tags", "cancel_jobs"]
+)
+def test_what_a_tool_has_changed_is_not_counted(tool: str) -> None:
+    boats = [{"id": 1, "name": "Aurora"}, {"id": 2, "name": "Bora"}]
+    assert records(structured({"items": boats, "count": 2}), tool, id="5") in (0, None)
+    assert records(structured({"changed": boats}), tool, id="5") in (0, None)
+
+
+@pytest.mark.parametrize(
+    "tool", ["list_bookings", "search_labels", "resolve-library-id", "place_search", "lock_status"]
+)
+def test_a_noun_that_looks_like_a_verb_is_no_write(tool: str) -> None:
+    boats = [{"id": 1, "name": "Aurora"}, {"id": 2, "name": "Bora"}]
+    assert records(structured({"items": boats, "count": 2}), tool, q="x") == 2

@@ -23,7 +23,7 @@ class ObjectSigns(ObjectLists):
         """Return a count with the signs that the members beside the records give."""
         signs = []
         is_listed = Sign.COMMON_LIST in found.signs or Sign.OTHER_LIST in found.signs
-        if is_listed and self._is_beside_entity(found):
+        if is_listed and (self._is_beside_entity(found) or self._is_asked_for()):
             signs.append(Sign.ENTITY_BESIDE)
         if Sign.OTHER_LIST in found.signs and self._is_beside_statistics():
             signs.append(Sign.STATISTICS_BESIDE)
@@ -32,6 +32,14 @@ class ObjectSigns(ObjectLists):
         if found.records and reports_error(self._members):
             signs.append(Sign.ERROR_BESIDE)
         return found.with_signs(*signs)
+
+    def _is_asked_for(self) -> bool:
+        """Return True if the object has the id by which the tool fetches one entity, so that its lists belong to it."""
+        return (
+            not self._is_list_expected()
+            and is_fetching_tool(self._arguments.tool)
+            and any(self._is_own_id(name) for name in objects.IDS & self._members.keys())
+        )
 
     def _is_beside_entity(self, found: Count) -> bool:
         """Return True if the records are a list of this object, which describes one entity."""

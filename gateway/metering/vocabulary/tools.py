@@ -24,6 +24,11 @@ _SURE_WRITE_VERBS = word_set(
 )
 _DETAIL_WORDS = word_set("detail details info")
 """Words after the noun that a tool returns."""
+_ACTING_VERBS = _WRITE_VERBS | word_set(
+    "archive mark reply close cancel label lock place book rollback resume turn toggle remember ingest index confirm "
+    "decline follow unfollow like star unstar pin unpin block unblock"
+)
+"""Verbs with which a tool changes something, and whose results are echoes of it."""
 _QUANTITIES = word_set("batch bulk multi multiple many mass one single")
 """Words that may precede the verb."""
 _RECORDS_OF_WRITES = word_set(
@@ -140,6 +145,17 @@ def is_sure_write(tool: str) -> bool:
         return True
     is_write = not _SURE_WRITE_VERBS.isdisjoint(acting[:2] + acting[-1:])
     return is_write and _READ_VERBS.isdisjoint(words) and _RECORDS_OF_WRITES.isdisjoint(words)
+
+
+@lru_cache(maxsize=1_024)
+def is_acting_tool(tool: str) -> bool:
+    """Return True if the tool's name begins with a verb that changes something: `archive_mails`, `mark_as_read`."""
+    acting = [word for word in _words_in_order(tool) if word not in _QUANTITIES]
+    if acting[:1] == ["mark"]:
+        return True
+    nouns = _READ_VERBS | _LIST_VERBS | _DESCRIBE_WORDS | (_RECORDS_OF_WRITES - {"job", "jobs", "comments", "posts"})
+    is_noun = not nouns.isdisjoint(acting)
+    return not _ACTING_VERBS.isdisjoint(acting[:1]) and not is_noun
 
 
 @lru_cache(maxsize=1_024)

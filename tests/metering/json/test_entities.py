@@ -107,3 +107,8 @@ def test_the_schema_does_not_turn_a_list_of_the_entity_that_the_call_names_into_
     hints = parse_hints(wire({"output": schema}))
     pipeline = {"id": "default", "label": "Sales", "stages": [{"id": "a"}, {"id": "b"}]}
     assert meter("get_pipeline", {"pipeline_id": "default"}, wire(structured(pipeline)), None, hints).records == 1
+
+
+def test_a_list_in_the_entity_that_has_the_id_of_the_call_is_not_counted() -> None:
+    document = {"_index": "ships", "_id": "9", "found": True, "_source": {"crew": ["a"], "items": [{"x": 1}, {"x": 2}]}}
+    assert records(structured(document), "get_document", index="ships", id="9") in (1, None)
