@@ -15,7 +15,7 @@ _WRITE_VERBS = word_set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch push move edit store register unset commit replace "
     "complete archive restore undo cancel close assign schedule mark acknowledge approve reject reopen mute "
-    "unmute snooze pause trigger invite subscribe unsubscribe unlock modify draft"
+    "unmute snooze pause invite subscribe unsubscribe unlock modify draft"
 )
 _SURE_WRITE_VERBS = word_set(
     "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
