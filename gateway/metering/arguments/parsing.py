@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,15 +19,11 @@ from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.arguments.joined_tables import JoinedTables, is_column, is_handle
 from gateway.metering.arguments.source_texts import continues_query, is_formula, leaves_sheet, names_source
-from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
+from gateway.metering.arguments.statements import Statements, may_hold_sql
 from gateway.metering.arguments.strings import (
-    MAX_ARGUMENT_CHARACTERS,
-    MAX_ARGUMENT_STRINGS,
-    SCALARS,
     StringCollector,
 )
 from gateway.metering.queries.analysis import QueryAnalysis
-from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.vocabulary.arguments import (
@@ -36,28 +31,16 @@ from gateway.metering.vocabulary.arguments import (
     FILE_ARGUMENTS,
     OPERATION_ARGUMENTS,
     PROSE_ARGUMENTS,
-    PUBLISH_WORDS,
     SHEET_ARGUMENTS,
     SOURCE_PARENTS,
-    WRITTEN_ARGUMENTS,
 )
-from gateway.metering.vocabulary.names import normalize_name
-from gateway.metering.vocabulary.tools import is_writing_tool, performed_tool, tool_words
+from gateway.metering.vocabulary.tools import is_writing_tool, performed_tool
 
 MAX_OPERATION = 40
 """Characters of the operation that a call asks a tool for."""
 
-_TEXTS = SCALARS | {str}
-_WRITE_WORD = re.compile(r"(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b")
-_QUERY_WRITE_WORD = re.compile(
-    r"\A\s*\.|\|\s*(?:m?collect|meventcollect|outputlookup|outputcsv)\b|\bto\s?\(|\)[^()]{0,300}\b(?:set|remove)\b",
-    re.IGNORECASE,
-)
-"""Writes in other languages: control commands of KQL, commands of SPL, functions of Flux, clauses of Cypher."""
 _SELECTED_MEMBERS = ("fields", "columns", "properties", "attributes", "select")
 """Endings of arguments with the names of the members that the result is to have."""
-_READ_METHODS = ("GET", "HEAD")
-_WRITING_ARGUMENTS = WRITTEN_ARGUMENTS | OPERATION_ARGUMENTS
 _ENTITY_PATH = re.compile(r"\b[A-Za-z_]\w{0,62}/[A-Za-z_$]")
 
 
@@ -207,40 +190,6 @@ def reachable_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints |
     """
     names = _TableNames(tool, arguments, hints)
     return names.certain if names.analyses or names.declared.written else None
-
-
-def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
-    """Return False if the parsed arguments would have no `tables_written`; quick to tell for the usual call."""
-    if _may_write_by_name(tool) or len(arguments) > MAX_ARGUMENT_STRINGS:
-        return True
-    characters = 0
-    for name, value in arguments.items():
-        if type(value) is not str:
-            if type(value) in SCALARS:
-                continue
-            if type(value) is not list or not _TEXTS.issuperset(map(type, value)):
-                return True
-            value = " ".join(item for item in value if type(item) is str)
-        if normalize_name(name) in _WRITING_ARGUMENTS or (name == "method" and value.upper() not in _READ_METHODS):
-            return True
-        if len(value) < MIN_STATEMENT:
-            continue
-        characters += len(value)
-        if characters > MAX_ARGUMENT_CHARACTERS:
-            return True
-        text = value[:MAX_SQL_CHARACTERS].lower()
-        has_words = text.islower() or not text.isascii()  # no date and no number
-        if "/_" in value or (has_words and _WRITE_WORD.search(text)):  # `POST /orders/_doc`
-            return True
-        is_query = "(" in value or "|" in value or ("." in value and value.lstrip()[:1] == ".")
-        if is_query and _QUERY_WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):
-            return True
-    return False
-
-
-@lru_cache(maxsize=1_024)
-def _may_write_by_name(tool: str) -> bool:
-    return is_writing_tool(tool) or not PUBLISH_WORDS.isdisjoint(tool_words(tool))
 
 
 def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> ParsedArguments:
