@@ -9,7 +9,7 @@ from gateway.metering.json import objects
 from gateway.metering.json.object_lists import ObjectLists, member_of
 from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.json.partial_values import length
-from gateway.metering.json.signs import BesideNone, holds_records, may_hold_lines, reports_error
+from gateway.metering.json.signs import BesideNone, are_selected_rows, holds_records, may_hold_lines, reports_error
 from gateway.metering.metering_result import Count, CountKind
 from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_schema_tool, is_writing_tool
 
@@ -73,9 +73,9 @@ class ObjectSigns(ObjectLists):
         """Return True if an object with an error is an entity, or holds a list of objects that may be the records."""
         if is_writing_tool(self._arguments.tool):
             return False
-        rows = BesideNone(frozenset(), self._arguments.columns, lambda text: False)
         is_entity = is_fetching_tool(self._arguments.tool) and objects.is_entity(self._members)
-        return is_entity or holds_records(self._value) or rows.may_hold_records(self._members, is_stated=True)
+        has_rows = any(are_selected_rows(one, self._arguments.columns) for one in self._members.values())
+        return is_entity or has_rows or holds_records(self._value)
 
     def _has_data_beside(self, found: Count) -> bool:
         """Return True if a member beside a count of 0 may hold the records."""

@@ -8,7 +8,14 @@ from typing import Any
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps
-from gateway.metering.json.objects import Members, is_bookkeeping, is_flat, is_multiline, normalize_members
+from gateway.metering.json.objects import (
+    Members,
+    is_bookkeeping,
+    is_flat,
+    is_list_of_objects,
+    is_multiline,
+    normalize_members,
+)
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
@@ -73,6 +80,13 @@ def _is_report(error: Any) -> bool:
     return isinstance(error, str | dict | list) and bool(error) and not (isinstance(error, str) and error.isdecimal())
 
 
+def are_selected_rows(value: Any, columns: tuple[str, ...] | None) -> bool:
+    """Return True if a value is a list of objects with the columns of the call's statement."""
+    if not columns or not is_list_of_objects(value):
+        return False
+    return set(map(normalize_name, columns)) == set(map(normalize_name, value[0]))
+
+
 class BesideNone:
     """Searches the members beside a count of 0 for what may hold the records.
 
@@ -85,18 +99,14 @@ class BesideNone:
         self, known: frozenset[str], columns: tuple[str, ...] | None, is_message: Callable[[str], bool]
     ) -> None:
         self._known = known
-        self._columns = frozenset(map(normalize_name, columns or ()))
+        self._columns = columns
         self._is_message = is_message
 
     def may_hold_records(self, others: Members, *, is_stated: bool) -> bool:
         """Return True if one of the members beside the count may hold records; if 0 is stated, only rows may."""
-        return any(self._are_rows(one) or (not is_stated and self._is_data(name, one)) for name, one in others.items())
-
-    def _are_rows(self, value: Any) -> bool:
-        """Return True if a value is a list of objects with the columns of the statement."""
-        rows: list[Any] = value if isinstance(value, list) else []
-        return bool(self._columns and rows and isinstance(rows[0], dict)) and (
-            self._columns == set(map(normalize_name, rows[0]))
+        return any(
+            are_selected_rows(one, self._columns) or (not is_stated and self._is_data(name, one))
+            for name, one in others.items()
         )
 
     def _is_data(self, name: str, value: Any) -> bool:

@@ -25,8 +25,8 @@ _SURE_WRITE_VERBS = word_set(
 _DETAIL_WORDS = word_set("detail details info")
 """Words after the noun that a tool returns."""
 _ACTING_VERBS = _WRITE_VERBS | word_set(
-    "archive mark reply close cancel label lock place book rollback resume turn toggle remember ingest index confirm "
-    "decline follow unfollow like star unstar pin unpin block unblock"
+    "reply label lock place book rollback resume turn toggle remember ingest index confirm decline follow unfollow "
+    "like star unstar pin unpin block unblock"
 )
 """Verbs with which a tool changes something, and whose results are echoes of it."""
 _QUANTITIES = word_set("batch bulk multi multiple many mass one single")
