@@ -59,6 +59,7 @@ class Sign(StrEnum):
     IDENTIFIED = "identified"
     ARGUMENTS_REPEATED = "arguments_repeated"
     SEVERAL_LISTS = "several_lists"
+    OTHER_TABLES = "other_tables"
     EMPTY_BESIDE_FULL = "empty_beside_full"
     DATA_BESIDE = "data_beside"
     TEXT_DISAGREES = "text_disagrees"
@@ -129,6 +130,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.ARGUMENTS_REPEATED: (-8, "the values are those of the arguments of a tool that may write"),
     Sign.LINKS: (3, "resource links"),
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),
+    Sign.OTHER_TABLES: (-3, "tables with other columns, of which some may describe the records"),
     Sign.EMPTY_BESIDE_FULL: (-1.5, "an empty list beside it"),
     Sign.DATA_BESIDE: (-6, "no record, but a list, an object or a text that may hold them is beside it"),
     Sign.TEXT_DISAGREES: (-8, "a text beside the structured content holds more records"),

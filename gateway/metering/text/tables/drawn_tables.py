@@ -147,7 +147,7 @@ def _count_bordered(lines: list[str], columns: tuple[str, ...] | None) -> Count 
     selected = [rows for header, rows in tables if header == columns]
     if len(selected) == 1:
         return counted(selected[0], method)
-    return counted(total, method, (), (Sign.FORMAT, Sign.SEVERAL_LISTS, Sign.STATISTICS_BESIDE))
+    return counted(total, method, (), (Sign.FORMAT, Sign.OTHER_TABLES))
 
 
 def _count_rows(block: list[tuple[bool, str]]) -> int | None:
