@@ -79,7 +79,7 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
     """Count the structured content, or else the content blocks."""
     data = tool_result.structured_content(result)
     structured = UNKNOWN_COUNT if data is None else counter.count_structured(result)
-    if structured.kind >= CountKind.COUNTED:
+    if data is not None and structured.kind >= CountKind.COUNTED:
         return _compared(structured, data, result, counter)
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
         return structured
@@ -96,7 +96,7 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> Count:
     return structured
 
 
-def _compared(structured: Count, data: Any, result: ToolResult, counter: ResultCounter) -> Count:
+def _compared(structured: Count, data: msgspec.Raw, result: ToolResult, counter: ResultCounter) -> Count:
     """Compare the count of the structured content with the texts, which are in doubt if they hold more records."""
     if structured.kind is CountKind.FAILED or structured.records is None:
         return structured

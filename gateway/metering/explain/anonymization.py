@@ -247,7 +247,7 @@ def _is_count(name: str, value: Any) -> bool:
 def _stated_numbers(text: str) -> Iterator[str]:
     """Yield the numbers beside a word such as `rows`, and those that number the lines."""
     for before, number, after in _STATED.findall(text):
-        # A large total or limit is more often an amount.
+        # A large total or number after TOP is more often an amount.
         is_amount = before.lower() in ("total", "top") and len(number) > len(str(_SHORT_NUMBER))
         if (before.lower() in STATING_WORDS and not is_amount) or after.lower() in COUNTED_WORDS:
             yield number

@@ -117,11 +117,11 @@ def fenced_content(text: str) -> str | None:
 def tagged_content(text: str) -> str | None:
     """Return the content between a tag or mark and its end, each on a line of its own, with little text around it."""
     match = _TAG_LINE.search(text, 0, MAX_PROSE_CHARACTERS)
-    end = -1
-    if match is not None:
-        end = text.rfind(f"\n</{match.group(1)}>" if match.group(1) else f"-END {match.group(2)}-")
-        end = end if match.group(1) else text.rfind("\n", 0, max(end, 0))
-    if match is None or end < match.end() or match.start() + len(text) - end > MAX_PROSE_CHARACTERS:
+    if match is None:
+        return None
+    closing = f"\n</{match.group(1)}>" if match.group(1) else f"-END {match.group(2)}-"
+    end = text.rfind("\n", 0, text.rfind(closing) + 1)
+    if end < match.end() or match.start() + len(text) - end > MAX_PROSE_CHARACTERS:
         return None
     return text[: match.start()] + text[match.end() : end]
 
