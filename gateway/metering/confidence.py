@@ -71,6 +71,7 @@ class Sign(StrEnum):
     COLUMNS_AGREE = "columns_agree"
     COLUMNS_DISAGREE = "columns_disagree"
     GROUPS = "groups"
+    MAY_BE_GROUPS = "may_be_groups"
     HEADER_LEFT_OUT = "header_left_out"
     NO_DATA = "no_data"
     AT_LIMIT = "at_limit"
@@ -142,6 +143,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.COLUMNS_AGREE: (2, "the columns of the statement are the members of the rows"),
     Sign.COLUMNS_DISAGREE: (-3, "the columns of the statement are not members of the object"),
     Sign.GROUPS: (1, "lists in groups, added up"),
+    Sign.MAY_BE_GROUPS: (-4, "objects with little beside a list of objects, which may be the records"),
     Sign.HEADER_LEFT_OUT: (0, "a first row or line that is a header"),
     Sign.NO_DATA: (2.5, "a result whose only data is null"),
     Sign.AT_LIMIT: (1, "as many records as the call's limit"),

@@ -64,6 +64,8 @@ _FORMATS = {
     "empty_text": "empty text",
 }
 """Names of the formats in paths, by method."""
+_OF_LISTS = frozenset((Sign.COLUMNS_AGREE, Sign.HEADER_LEFT_OUT, Sign.MAY_BE_GROUPS))
+"""Signs that say something of a list, and not why it was counted."""
 _MESSAGES = frozenset(("no_records_text", "affected_rows_text", "empty_text"))
 
 
@@ -175,7 +177,7 @@ class ResultCounter:
         if (not text or text.isspace()) and depth == 0 and is_listing_tool(self._arguments.tool):
             return counted(0, "empty_text", (), (Sign.MESSAGE,))
         found = formats.count(text, self._arguments, depth, self.count_value)
-        if found.signs or found.kind in (CountKind.NONE, CountKind.FAILED):
+        if not _OF_LISTS.issuperset(found.signs) or found.kind in (CountKind.NONE, CountKind.FAILED):
             return found
         is_object = found.kind is CountKind.OBJECT
         return found.with_signs(

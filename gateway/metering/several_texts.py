@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json.partial_values import SkippedObject
+from gateway.metering.json.structure.partial_values import SkippedObject
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import split_lines
 from gateway.metering.text.statements.witnesses import Agreement, agreement, stated

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.metering.char_sampling import occurs_more_than
 from gateway.metering.confidence import Sign, confidence
-from gateway.metering.json.partial_values import SkippedObject
+from gateway.metering.json.structure.partial_values import SkippedObject
 from gateway.metering.metering_result import DECLARED, MeteringResult
 from gateway.metering.table_names import read_table_name
 from gateway.metering.tool_result import ABSENT, MAX_SMALL, ResultStatus, SmallToolResult, ToolResult

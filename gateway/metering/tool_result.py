@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.metering.json import structure
-from gateway.metering.json.partial_values import UNREAD
+from gateway.metering.json.structure.partial_values import UNREAD
 
 MAX_RESULT = 2_500_000
 """Bytes; a larger result is not decoded."""

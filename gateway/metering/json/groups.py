@@ -21,15 +21,16 @@ from gateway.metering.json.objects import (
     ROW_LISTS,
     WRAPPER_MEMBERS,
     Members,
+    are_messages,
     normalize_members,
 )
-from gateway.metering.json.partial_values import length
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.vocabulary.members import ROW_MEMBERS, describes_records
 from gateway.metering.vocabulary.names import normalize_name
-from gateway.metering.vocabulary.tools import is_returned_by
+from gateway.metering.vocabulary.tools import is_returned_by, tool_words
 
 _LABELS = frozenset(("stream", "labels", "group"))
 _ONLY_GROUPS = ("buckets", "lines")
@@ -37,6 +38,9 @@ _ONLY_GROUPS = ("buckets", "lines")
 _LISTS = (*ROW_LISTS, *_ONLY_GROUPS, "matches", "entries", "logs", "events")
 MAX_GROUPS = 200
 """Groups whose records are added up."""
+_EXAMINED = 8
+"""Objects of a list that are examined for a list of records in each."""
+_RESULTS = ONLY_RESULTS | {"data", "result"}
 _MAX_LABELS = 2
 """Members, except truth values and the usual ones of results, with which an object only labels a group."""
 _IDENTITY = IDS | {"name", "title"}
@@ -94,6 +98,35 @@ def stated_groups(members: Members, list_name: str) -> tuple[str, int, str] | No
     stated = witnesses.find(members, normalize_name(name))
     witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
     return None if witness is None else (name, total, witness.name)
+
+
+def may_be_groups(values: list[Any], tool: str) -> bool:
+    """Return True if objects without an id have little beside a list of objects, which may be the records.
+
+    False if it makes no difference, because each has one; if an object states another number; and if the tool lists
+    what the objects name: `{"port": "Brno", "boats": […]}` of `list_ports`.
+    """
+    groups = [normalize_members(one) for one in values[:_EXAMINED] if isinstance(one, dict)]
+    names = {name for group in groups for name, inner in group.items() if _may_be_records(name, inner)}
+    if len(names) != 1 or any(not IDS.isdisjoint(group) for group in groups):
+        return False
+    name = names.pop()
+    lists = [(group, length(group[name])) for group in groups if isinstance(group.get(name), list)]
+    if any(one.number != total for group, total in lists for one in witnesses.find(group, name)):
+        return False
+    beside = max(sum(type(one) is not bool for one in _values_beside(group, name)) for group in groups)
+    is_label = beside <= (_MAX_LABELS if name in _RESULTS else 1)
+    is_listed = any(f"{one}s" in tool_words(tool) for one in groups[0])
+    return is_label and not is_listed and any(total != 1 for _, total in lists)
+
+
+def _may_be_records(name: str, value: Any) -> bool:
+    """Return True if a member is a list of objects or rows, as opposed to columns or the points of a series."""
+    if not isinstance(value, list) or not value or (describes_records(name) and not are_messages(name, value)):
+        return False
+    first = value[0]
+    is_point = isinstance(first, list) and len(first) == 2 and isinstance(first[0], int | float)
+    return isinstance(first, dict | list) and not is_point
 
 
 def count(values: list[Any], arguments: ParsedArguments, method: str) -> Count | None:

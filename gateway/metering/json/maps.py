@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gateway.metering.json import columnar
 from gateway.metering.json.objects import is_list_of_objects
-from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.json.structure.partial_values import UNREAD, length
 from gateway.metering.vocabulary.members import COUNT_MEMBERS, PAGE_MEMBERS, RETURNED_COUNT_MEMBERS, TOTAL_MEMBERS
 from gateway.metering.vocabulary.names import normalize_name, word_set
 
 _DATA_NAME = re.compile(
     r"(?!\d+\.\s)[^\s]*[/\\@][^\s]*\Z|\d[\w:.+-]*\Z|[A-Z]{1,3}\d{1,7}\Z|[\w-]+\.(?:csv|json|xlsx?|parquet|txt|db)\Z"
 )
-_ROW_NUMBER_OR_DATE = re.compile(r"\d[\d:T. +Z-]*\Z")
 
 _NUMBERS_OF_RESULTS = (
     COUNT_MEMBERS | RETURNED_COUNT_MEMBERS | TOTAL_MEMBERS | PAGE_MEMBERS | word_set("took time duration elapsed limit")
@@ -36,7 +36,7 @@ def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
         return None if is_data_name(name, known) else _count_entries(series[0])  # or an entry of a map itself
     if not series or len(series) != len(value):
         return len(value) if _are_alike(value) else None
-    if (rows := count_columns(value)) is not None:
+    if (rows := columnar.count_columns(value)) is not None:
         return rows
     return sum(_count_entries(one) or 0 for one in series)
 
@@ -54,16 +54,6 @@ def _is_tally(value: dict[str, Any]) -> bool:
     is_numbers = all(type(number) is int and number >= 0 for number in value.values())
     is_numbers = is_numbers and not any(name.lower() == "id" or name.endswith(("_id", "Id")) for name in value)
     return is_numbers and _NUMBERS_OF_RESULTS.isdisjoint(map(normalize_name, value))
-
-
-def count_columns(value: dict[str, Any]) -> int | None:
-    """Count the rows in an object of columns, each a map by row number or date; `None` if it is something else."""
-    columns = list(value.values())
-    if len(columns) < 2 or not all(isinstance(one, dict) and one for one in columns):
-        return None
-    keys = set(columns[0])
-    is_alike = all(set(one) == keys for one in columns) and all(map(_ROW_NUMBER_OR_DATE.match, keys))
-    return len(keys) if is_alike else None
 
 
 def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:

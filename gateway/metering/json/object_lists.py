@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json import maps, objects, witnesses
+from gateway.metering.json import columnar, maps, objects, witnesses
 from gateway.metering.json.groups import stated_groups
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.outcomes import ObjectOutcome
-from gateway.metering.json.partial_values import length
 from gateway.metering.json.signs import of_other_list
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
@@ -89,9 +89,10 @@ class ObjectLists(ObjectOutcome):
     def _count_rows_of_cells(self, rows: list[Any]) -> Count:
         members = self._members
         if isinstance(columns := members.get("columns"), list):
-            return self._counted(length(rows) - (rows[0] == columns))
-        if (inner := objects.length_of_nested_lists(members)) is not None:
-            return self._counted(inner)
+            by_column = columnar.length_by_column(rows, length(columns))
+            return self._counted(length(rows) - (rows[0] == columns) if by_column is None else by_column)
+        if (inner := columnar.length_of_nested_lists(members)) is not None:
+            return self._counted(inner, Sign.PARALLEL_LISTS, Sign.GROUPS)
         return self._parts.count_list(rows, self._depth + 1)
 
     def _count_other_lists(self) -> Count | None:
@@ -214,6 +215,9 @@ class ObjectLists(ObjectOutcome):
             return self._with_groups(list_name) or found
         if is_describing_tool(self._arguments.tool):
             stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
+        if Sign.HEADER_LEFT_OUT in found.signs and any(one.number == found.records + 1 for one in stated):
+            signs = tuple(one for one in found.signs if one is not Sign.HEADER_LEFT_OUT)
+            found = msgspec.structs.replace(found, records=found.records + 1, signs=signs)
         is_alike = all(one.number == found.records for one in stated)
         is_page = not is_alike and witnesses.is_page(self._members, found.records)
         verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)

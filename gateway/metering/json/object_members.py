@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import objects, witnesses
+from gateway.metering.json import columnar, objects, witnesses
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members
-from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.json.structure.partial_values import UNREAD, length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.vocabulary.members import (
@@ -137,7 +137,7 @@ class ObjectMembers:
 
     def _has_parallel_lists(self) -> bool:
         """Return True if several lists, here or in one member, have the same length: columns, so no single record."""
-        if any(isinstance(value, dict) and objects.are_columns(value) for value in self._members.values()):
+        if any(isinstance(value, dict) and columnar.are_columns(value) for value in self._members.values()):
             return True
         lengths = [length(value) for value in self._members.values() if isinstance(value, list) and len(value) > 1]
         return len(lengths) > len(set(lengths))

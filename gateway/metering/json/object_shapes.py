@@ -13,8 +13,8 @@ from gateway.metering.json import maps, objects, outcomes, witnesses
 from gateway.metering.json.object_members import SURROUNDING_MEMBERS
 from gateway.metering.json.object_signs import ObjectSigns
 from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, is_flat
-from gateway.metering.json.partial_values import length
 from gateway.metering.json.signs import of_map
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (

@@ -8,8 +8,8 @@ from gateway.metering.confidence import Sign
 from gateway.metering.json import objects
 from gateway.metering.json.object_lists import ObjectLists, member_of
 from gateway.metering.json.object_members import MAX_WRAPPERS
-from gateway.metering.json.partial_values import length
 from gateway.metering.json.signs import BesideNone, are_selected_rows, holds_records, may_hold_lines, reports_error
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.metering_result import Count, CountKind
 from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_schema_tool, is_writing_tool
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from gateway.metering.json.partial_values import length
+from gateway.metering.json import columnar
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.table_names import read_table_name
 from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
@@ -171,27 +171,10 @@ def is_named_result(members: Members) -> bool:
     return bool(rows) and all(type(value) in scalars for value in others)
 
 
-def frame_rows(value: Any) -> int | None:
-    """Return the number of rows of a data frame that lists its values by column; `None` if it is something else."""
-    schema, data = (value.get(name) for name in ("schema", "data")) if isinstance(value, dict) else (None, None)
-    if not isinstance(schema, dict) or not isinstance(data, dict):
-        return None
-    fields, columns = schema.get("fields"), data.get("values")
-    if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
-        return None
-    return _common_length(columns) if columns else 0
-
-
-def holds_frames(value: dict[str, Any]) -> bool:
-    """Return True if an object has a list of data frames, which may be empty."""
-    frames = value.get("frames")
-    return isinstance(frames, list) and (not frames or frame_rows(frames[0]) is not None)
-
-
 def are_named_results(values: list[dict[str, Any]]) -> bool:
     """Return True if objects are results by name: two or more, or lists of data frames."""
-    if len(values) == 1 or all(map(holds_frames, values)):
-        return bool(values) and holds_frames(values[0])
+    if len(values) == 1 or all(map(columnar.holds_frames, values)):
+        return bool(values) and columnar.holds_frames(values[0])
     return all(is_named_result(normalize_members(one)) for one in values)
 
 
@@ -267,28 +250,3 @@ def stated_number(members: Members) -> tuple[str, int] | None:
         if type(number := members[name]) is int and number >= 0:
             return name, number
     return None
-
-
-def are_columns(value: dict[str, Any]) -> bool:
-    """Return True if an object holds only lists of values, two or more, of the same length."""
-    lists = [one for one in value.values() if isinstance(one, list) and one and not isinstance(one[0], dict | list)]
-    return 1 < len(lists) == len(value) and len(set(map(length, lists))) == 1 and length(lists[0]) > 1
-
-
-def length_of_nested_lists(members: Members) -> int | None:
-    """Return the common length of lists in lists: `{"ids": [[1, 2]], "documents": [["a", "b"]]}`."""
-    nested = [value for value in members.values() if isinstance(value, list) and value and isinstance(value[0], list)]
-    if len(nested) < 2 or any(length(value) != 1 for value in nested):
-        return None
-    return _common_length(value[0] for value in nested)
-
-
-def length_of_columns(members: Members) -> int | None:
-    """Return the number of rows of an object with a list of values for each column; `None` if it is something else."""
-    return _common_length(members.values())
-
-
-def _common_length(values: Iterable[Any]) -> int | None:
-    """Return the length of lists that are equally long; `None` if they are not, or for other values."""
-    lengths = {length(value) if isinstance(value, list) else None for value in values}
-    return lengths.pop() if len(lengths) == 1 else None

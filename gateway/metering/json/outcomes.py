@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json import objects
+from gateway.metering.json import columnar, objects
 from gateway.metering.json.object_members import MAX_WRAPPERS, SURROUNDING_MEMBERS, ObjectMembers
 from gateway.metering.json.objects import (
     ROW_LISTS,
@@ -15,10 +15,9 @@ from gateway.metering.json.objects import (
     Members,
     is_flat,
     is_list_of_objects,
-    length_of_columns,
 )
-from gateway.metering.json.partial_values import length
 from gateway.metering.json.signs import reports_error
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind
 from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
@@ -278,7 +277,7 @@ class ObjectOutcome(ObjectMembers):
         if is_not_found(members) and arguments.returns_rows is None:
             return self._counted(0, Sign.STATED_ZERO)
         is_selected = self._is_selected()
-        if is_selected and (rows := length_of_columns(members)) is not None:
+        if is_selected and (rows := columnar.length_of_columns(members)) is not None:
             return self._counted(rows, Sign.PARALLEL_LISTS, Sign.COLUMNS_AGREE).at("*")
         if is_selected or (arguments.has_one_column and self._is_one_scalar()):
             return Count(1, method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))

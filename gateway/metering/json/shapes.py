@@ -8,16 +8,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from gateway.metering.announcements import announced_number
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
-from gateway.metering.json import groups, maps, objects, outcomes
+from gateway.metering.json import columnar, groups, maps, objects, outcomes
 from gateway.metering.json.object_members import MAX_WRAPPERS
 from gateway.metering.json.object_shapes import ObjectShape
-from gateway.metering.json.partial_values import UNREAD, PartialList, length
+from gateway.metering.json.structure.partial_values import UNREAD, PartialList, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_schema_tool, tool_words
@@ -29,8 +30,10 @@ MAX_COUNTED_OBJECTS = 80
 SAMPLE = 8
 """Elements of a list that are examined."""
 _LISTS = frozenset((list, PartialList))
+_CONTAINERS = _LISTS | {dict}
 _OF_ERRORS = outcomes.OUTCOME_MEMBERS.union(objects.WRAPPER_MEMBERS, ("detail", "reason"))
 """Members of the report of an error."""
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _ERROR_WORDS = ("error", "errors", "failed", "failures", "exceptions")
 
 
@@ -87,7 +90,11 @@ class ShapeCounter:
         if sample and all(isinstance(one, list) for one in sample):
             if total == len(values) and _is_list_of_result_sets(values):
                 return counted(sum(map(length, values)), self.method, (), (Sign.WHOLE_LIST, Sign.GROUPS)).at("*")
-            return self._counted(total - self._has_header(values))
+            if self._has_header(values):
+                return counted(total - 1, self.method, (), (Sign.HEADER_LEFT_OUT,))
+            return self._counted(total)
+        if len({type(one) for one in sample} & _CONTAINERS) == 1 and not _CONTAINERS.issuperset(map(type, sample)):
+            return UNKNOWN_COUNT
         if sample and self._is_one_row(values):
             return Count(1, self.method, CountKind.OBJECT)
         if sample and isinstance(sample[0], str) and total > 1 and announced_number(sample[0]) == total - 1:
@@ -116,8 +123,8 @@ class ShapeCounter:
             return self._count_blocks(values, depth + 1) if total == len(values) else UNKNOWN_COUNT
         if (columns := self._count_described_columns(values)) is not None:
             return columns
-        if total == len(values) and objects.frame_rows(values[0]) is not None:
-            return counted(sum(objects.frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
+        if total == len(values) and columnar.frame_rows(values[0]) is not None:
+            return counted(sum(columnar.frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
         if (inner := groups.count(values, self.arguments, self.method)) is not None:
             return inner
         if total == 1:
@@ -127,8 +134,13 @@ class ShapeCounter:
         if len({_holds_rows(one) for one in sample}) > 1:
             return UNKNOWN_COUNT
         rows = _rows_of_cells(values)
-        found = self._counted(total if rows is None else rows)
-        return found.with_signs(Sign.COLUMNS_AGREE) if self._has_selected_columns(sample[0]) else found
+        return self._counted(total if rows is None else rows).with_signs(*self._signs(values))
+
+    def _signs(self, values: list[Any]) -> tuple[Sign, ...]:
+        """Return the signs for and against objects as records that their members give."""
+        if self._has_selected_columns(values[0]):
+            return (Sign.COLUMNS_AGREE,)
+        return (Sign.MAY_BE_GROUPS,) if groups.may_be_groups(values, self.arguments.tool) else ()
 
     def _has_selected_columns(self, row: dict[str, Any]) -> bool:
         columns = self.arguments.columns
@@ -155,10 +167,10 @@ class ShapeCounter:
             return message
         if groups.is_result_set(members):
             return self._count_result_sets([value], depth)
-        if (rows := maps.count_columns(value)) is not None:
+        if (rows := columnar.count_columns(value)) is not None:
             return self._counted(rows)
         inner = self._count_object(value, depth + 1) if objects.is_wrapper_of_tables(members) else UNKNOWN_COUNT
-        return inner if inner.kind is CountKind.COUNTED else self._counted(1)
+        return inner if inner.kind is CountKind.COUNTED else self._counted(1).with_signs(*self._signs([value]))
 
     def _count_result_sets(self, values: list[Any], depth: int) -> Count:
         if length(values) != len(values) or not all(isinstance(one, dict) for one in values):
@@ -201,8 +213,12 @@ def _has_header_row(rows: list[Any]) -> bool:
         return False
     others = [row for row in rows[1:8] if isinstance(row, list)]
     return len(set(first)) == len(first) and any(
-        not isinstance(cell, str) and cell is not None for row in others for cell in row[: len(first)]
+        _is_number(cell) and not _is_number(name) for row in others for name, cell in zip(first, row, strict=False)
     )
+
+
+def _is_number(cell: Any) -> bool:
+    return cell is not None and (not isinstance(cell, str) or _NUMBER.fullmatch(cell[:32]) is not None)
 
 
 def _rows_of_cells(values: list[Any]) -> int | None:
@@ -220,7 +236,12 @@ def _is_list_of_result_sets(values: list[Any]) -> bool:
     if not all(isinstance(one, list) for one in values):
         return False
     rows = [row for one in values for row in one[:1]]
-    return bool(rows) and all(isinstance(row, dict) and "value" not in map(normalize_name, row) for row in rows)
+    return bool(rows) and all(isinstance(row, dict) and not _is_cell(row) for row in rows)
+
+
+def _is_cell(value: dict[str, Any]) -> bool:
+    """Return True if an object is a value with its type: `{"longValue": 1}`."""
+    return any(name.endswith("value") for name in map(normalize_name, value))
 
 
 def _holds_rows(value: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from gateway.metering.json.objects import (
     is_multiline,
     normalize_members,
 )
-from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.json.structure.partial_values import UNREAD, length
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
     ENVELOPE_MEMBERS,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from gateway.metering.confidence import Sign
 from gateway.metering.json.objects import Members, normalize_members
-from gateway.metering.json.partial_values import length
+from gateway.metering.json.structure.partial_values import length
 from gateway.metering.vocabulary.members import (
     COMMON_MEMBERS,
     COUNT_MEMBERS,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from gateway.metering import tool_result
-from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.json.structure.partial_values import UNREAD, length
 from gateway.metering.rules.rules import Rule
 from gateway.metering.table_names import read_table_name
 from gateway.metering.tool_result import ToolResult

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.metering.json import structure
-from gateway.metering.json.partial_values import SkippedObject
+from gateway.metering.json.structure.partial_values import SkippedObject
 from gateway.metering.metering_result import Count, CountKind, counted
 from gateway.metering.text import python_repr
 from gateway.metering.text.lines import EDGE

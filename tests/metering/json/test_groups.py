@@ -30,15 +30,31 @@ def test_the_records_in_pages_that_state_a_number_of_them_are_counted(pages: lis
 @pytest.mark.parametrize(
     "value",
     [
-        {"name": "oak.example", "records": [{"type": "A"}, {"type": "MX"}], "record_count": 2},
         {"id": 7, "hits": BOATS, "nbHits": 2},
-        {"invoice": 7, "documents": BOATS},
-        {"skipper": "Ida", "results": BOATS, "total": 2},
+        {"name": "oak.example", "owner": "Ida", "class": "IN", "records": [{"type": "A"}, {"type": "MX"}]},
+        {"name": "oak", "columns": BOATS},
+        {"metric": "wind", "points": [[1795500000, 4], [1795500001, 5]]},
+        {"skipper": "Ida", "count": 3, "documents": BOATS},
     ],
 )
 def test_an_object_that_describes_more_than_its_list_is_a_record(value: dict[str, Any]) -> None:
-    assert records(structured({"items": [value]}), "search_ports") == 1
     assert records(structured({"items": [value, value]}), "search_ports") == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "oak.example", "records": [{"type": "A"}, {"type": "MX"}], "record_count": 2},
+        {"invoice": 7, "documents": BOATS},
+        {"skipper": "Ida", "messages": BOATS, "total": 2},
+        {"search": "no 7", "passed": True, "data": BOATS},
+        {"sheet": "A", "data": [["1", "2"], ["3", "4"]]},
+    ],
+)
+def test_objects_with_little_beside_a_list_are_unknown_because_they_may_be_groups(value: dict[str, Any]) -> None:
+    assert records(structured({"items": [value]}), "search_ports") is None
+    assert records(structured({"items": [value, value]}), "search_ports") is None
+    assert records(structured({"items": [value], "count": 1}), "search_ports") == 1
 
 
 REQUESTS = [{"url": "http://a.example/x", "part": "boats"}, {"url": "http://a.example/y", "part": "ports"}]

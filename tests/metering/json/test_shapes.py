@@ -237,3 +237,26 @@ def test_a_header_among_rows_of_cells_is_not_counted_whatever_the_size(number: i
     cells = [["a", "b"], *[[1, "x" * 20]] * number]
     assert records(structured({"data": cells, "page": 1})) == number
     assert records(texts(json.dumps(cells))) == number
+
+
+def test_a_header_above_numbers_that_are_written_as_texts_is_not_counted() -> None:
+    cells = [["name", "B01001_001E", "state"], ["Alabama", "5000", "01"], ["Alaska", "700", "02"]]
+    assert records(texts(json.dumps(cells))) == 2
+    assert records(texts(json.dumps([["1", "2"], ["3", "4"]]))) == 2
+
+
+def test_a_header_is_a_row_if_the_result_states_the_number_of_rows_with_it() -> None:
+    assert records(structured({"rows": [["a", "b"], [1, 2], [3, 4]], "n_rows": 3})) == 3
+    assert records(structured({"rows": [["a", "b"], [1, 2], [3, 4]], "n_rows": 2})) == 2
+
+
+def test_rows_of_values_with_their_types_are_no_results_of_several_statements() -> None:
+    rows = [[{"longValue": 1}, {"stringValue": "a"}], [{"longValue": 2}, {"isNull": True}]]
+    assert records(structured({"Records": rows})) == 2
+
+
+@pytest.mark.parametrize(
+    "values", [["oak", ["Oak (wood)", "Oaks"], ["", ""]], [{"id": 1}, {"id": 2}, "... 98 more rows"], [2, ["A1"], None]]
+)
+def test_a_list_of_objects_or_lists_beside_single_values_is_unknown(values: list[Any]) -> None:
+    assert records(texts(json.dumps(values))) is None

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.json.partial_values import PartialList, length
 from gateway.metering.json.structure import sampled, single_pass
+from gateway.metering.json.structure.partial_values import PartialList, length
 from gateway.metering.json.structure.sampled import MAX_WHOLE, SAMPLE, decode
 
 MAX_SAMPLED_BYTES = 192 * 1024

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.json.partial_values import UNREAD, PartialList, SkippedArray, SkippedObject
+from gateway.metering.json.structure.partial_values import UNREAD, PartialList, SkippedArray, SkippedObject
 
 MAX_WHOLE = 24 * 1024
 """Bytes of a value that is decoded completely (about 0.15 ms)."""

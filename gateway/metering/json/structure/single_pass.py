@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering.char_sampling import occurs_more_than
-from gateway.metering.json.partial_values import UNREAD, PartialList, SkippedArray, SkippedObject
+from gateway.metering.json.structure.partial_values import UNREAD, PartialList, SkippedArray, SkippedObject
 
 MAX_SINGLE_PASS_BYTES = 2_500_000
 """Bytes of the JSON."""
