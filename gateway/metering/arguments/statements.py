@@ -20,6 +20,7 @@ from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.queries.languages import Language
 from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
 from gateway.metering.sql import cache as sql_cache
+from gateway.metering.sql import unparsed
 from gateway.metering.vocabulary.arguments import (
     COMMAND_ARGUMENTS,
     CONDITION_ARGUMENTS,
@@ -97,8 +98,8 @@ class Statements:
             elif name in QUERY_ARGUMENTS and (language := of_call or self._language_of_text(name, value)):
                 self._add_query(value, language, is_certain=False)
             elif looks_like_sql(name, value):
-                found = sql_cache.analyze(value)
-                self.analyses.append(found or languages.analyze_like_sql(value))
+                found = sql_cache.analyze(value) or languages.analyze_like_sql(value)
+                self.analyses.append(found or unparsed.read(value))
             else:
                 self.others.append((name, value))
 

@@ -215,19 +215,21 @@ class ObjectLists(ObjectOutcome):
             return self._with_groups(list_name) or found
         if is_describing_tool(self._arguments.tool):
             stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
-        if Sign.HEADER_LEFT_OUT in found.signs and any(one.number == found.records + 1 for one in stated):
+        records, numbers = found.records, {one.number for one in stated}
+        if Sign.HEADER_LEFT_OUT in found.signs and records + 1 in numbers and records not in numbers:
+            records += 1
             signs = tuple(one for one in found.signs if one is not Sign.HEADER_LEFT_OUT)
-            found = msgspec.structs.replace(found, records=found.records + 1, signs=signs)
-        is_alike = all(one.number == found.records for one in stated)
-        is_page = not is_alike and witnesses.is_page(self._members, found.records)
-        verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)
+            found = msgspec.structs.replace(found, records=records, signs=signs)
+        is_alike = numbers == {records}
+        is_page = not is_alike and witnesses.is_page(self._members, records)
+        verdict = witnesses.judge(stated, records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)
         if verdict.sign is not Sign.WITNESS_AGREES and (groups := self._with_groups(list_name)) is not None:
             return groups
         if verdict.sign is None:
             return found
-        is_less = any(one.number + 1 == found.records and one.meaning >= Meaning.COUNT for one in stated)
+        is_less = any(one.number + 1 == records and one.meaning >= Meaning.COUNT for one in stated)
         if verdict.sign is Sign.WITNESS_DISAGREES and is_less and found.method in _LINE_METHODS:
-            found = msgspec.structs.replace(found, records=found.records - 1)
+            found = msgspec.structs.replace(found, records=records - 1)
             return found.stated_by(self._original(verdict.name), Sign.HEADER_LEFT_OUT, Sign.WITNESS_AGREES)
         if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
             return other

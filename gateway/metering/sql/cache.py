@@ -1,6 +1,6 @@
 """Bounds and a cache around the analysis of SQL in `tables`.
 
-- SQL that cannot be parsed is `None`, never a guess.
+- SQL that cannot be parsed is `None`; `unparsed` may find the tables of such a query, for metering alone.
 - A text with more than `MAX_SQL_CHARACTERS` characters or `MAX_TOKENS` tokens is not parsed.
 - `analyze` is for an event loop: it spends at most `MAX_TOKENS_ON_LOOP` tokens, summed over the dialects that it tries.
   `parse_sql` spends `MAX_TOKENS` and runs in a thread; `analyze` then finds the result in the cache.

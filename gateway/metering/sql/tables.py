@@ -140,7 +140,8 @@ def _description_of(table: str) -> QueryAnalysis:
 
 def _parse_as(sql: str, dialect: str) -> QueryAnalysis | None:
     try:
-        statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
+        parsed = sqlglot.parse(sql, dialect=dialect)
+        statements = [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
         if not statements or not all(isinstance(one, _STATEMENTS) for one in statements):
             return None
         return _analyze(statements)
