@@ -25,6 +25,7 @@ from gateway.metering.repeated_arguments import repeats_arguments
 from gateway.metering.several_texts import add_up, count_listed, count_objects, is_repeated, one_each
 from gateway.metering.text import formats
 from gateway.metering.text.statements import empty_results, messages
+from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
 from gateway.metering.vocabulary.names import normalize_name
@@ -211,7 +212,7 @@ class ResultCounter:
 
     def _count_announced(self, texts: list[str], depth: int) -> Count | None:
         """Count texts below a first one that states their number: `Found 2 invoices:`."""
-        if len(texts) < 2 or announced_number(texts[0]) != len(texts) - 1:
+        if len(texts) < 2 or len(texts) - 1 not in _announced(texts[0]):
             return None
         if len(texts) == 2 and self.count_text(texts[1], depth).kind is CountKind.COUNTED:
             return None
@@ -221,6 +222,11 @@ class ResultCounter:
         """Return True if the only text of a listing tool is a heading without entries."""
         is_unread = found.kind is CountKind.NONE and is_listing_tool(self._arguments.tool)
         return is_unread and empty_results.is_bare_heading(text)
+
+
+def _announced(heading: str) -> tuple[int | None, int | None]:
+    """Return the numbers of records that a text announces and states, if it is one line."""
+    return announced_number(heading), None if "\n" in heading.strip() else stated(heading).returned
 
 
 def _has_list(value: Any) -> bool:

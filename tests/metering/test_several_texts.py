@@ -71,3 +71,10 @@ def test_embedded_documents_below_their_number_are_counted() -> None:
     documents = [{"type": "resource", "resource": {"uri": f"boat://{at}", "text": f"Boat {at}"}} for at in (1, 2)]
     heading = {"type": "text", "text": "Found 2 boats"}
     assert records({"content": [heading, *documents]}, "search_boats") == 2
+
+
+@pytest.mark.parametrize(
+    "heading", ["Total results: 57, showing 2 from position 0", "Found 57 documents, returning 2", "Showing 2 of 57"]
+)
+def test_texts_below_a_line_that_states_their_number_are_one_record_each(heading: str) -> None:
+    assert records(texts(heading, "boat: Oak\nport: Brno", "boat: Teak\nport: Graz"), "search") == 2

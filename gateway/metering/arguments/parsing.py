@@ -214,9 +214,10 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         languages=names.languages,
         strings=frozenset(
             [
-                value
+                part
                 for name, value in names.strings.found
                 if len(value) <= MAX_TABLE_NAME and not name.endswith(_SELECTED_MEMBERS)
+                for part in ((value,) if "," not in value else (value, *map(str.strip, value.split(","))))
             ]
         ),
         gives_objects=limits.gives_objects(arguments),

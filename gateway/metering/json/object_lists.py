@@ -121,8 +121,9 @@ class ObjectLists(ObjectOutcome):
             signs += [Sign.DESCRIBING_TOOL] if self._is_of_one_thing() else []
             signs += [Sign.WRITTEN_LIST] if self._is_written(of_objects[0]) else []
             return None if custom and self._is_fact_sheet() else self._count_list(of_objects[0], *signs)
-        if not custom and (is_listing_or_describing_tool(self._arguments.tool) or self._describes_a_table()):
-            return self._count_columns()
+        is_described = is_listing_or_describing_tool(self._arguments.tool) or self._describes_a_table()
+        if not custom and is_described and (columns := self._count_columns()) is not None:
+            return columns
         if not custom and len(lists) == 1 and self._is_wrapper(only := next(iter(lists))):
             return self._count_list(only, Sign.OTHER_LIST)
         return self._count_parallel_lists(custom, of_objects) if custom else None

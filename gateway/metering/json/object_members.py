@@ -244,7 +244,7 @@ class ObjectMembers:
         )
 
     def _is_wrapper_member(self, name: str, value: Any) -> bool:
-        is_repeated = isinstance(value, str) and value in self._arguments.strings
+        is_repeated = isinstance(value, str) and (value in self._arguments.strings or value.lower() in _OUTCOMES)
         return is_repeated or name in WRAPPER_MEMBERS or (isinstance(value, list) and not value)
 
     def _is_fact_sheet(self) -> bool:

@@ -134,7 +134,8 @@ def _count_yaml(lines: list[str]) -> Count | None:
         first = lines.index(same[0])
         is_inner = all(line.startswith((" ", "- ")) or not line for line in lines[first:])
         is_first = all(not line.strip() or line.rstrip().endswith(":") for line in lines[:first])
-        if is_inner and is_first and len({_key(line) for line in same}) == 1:
+        is_json = len(same) == 1 and same[0].partition(": ")[2][:1] in ("{", "[")
+        if is_inner and is_first and not is_json and len({_key(line) for line in same}) == 1:
             return counted(len(same), "yaml_text")
     outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
     inner = [line for line in lines if line[:1] in (" ", "\t")]
@@ -162,6 +163,8 @@ def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) ->
     if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
         heading = found.pop(0)[0]
     first = _key(found[0][0]) if found else None
+    if len(found) > 1 and (_have_titles(found) or _have_titles([[heading, *found[0]], *found[1:]])):
+        return counted(len(found), "blocks_text")
     if first is None or any(len(block) < 2 or _key(block[0]) != first for block in found):
         return None
     if any(line[:1] not in (" ", "\t") and _key(line) is None for block in found for line in block[1:]):
@@ -181,3 +184,13 @@ def _count_key_value_blocks(lines: list[str], heading: str, is_listing: bool) ->
         is_list = is_repeated or any(BULLET.match(line) or line[0].isdecimal() for line in found[0])
         return None if is_list else Count(1, "fields_text", CountKind.OBJECT)
     return counted(len(found), "blocks_text")
+
+
+def _have_titles(blocks: list[list[str]]) -> bool:
+    """Return True if each block has a title of its own above the same two fields or more: `Tonight:`, `Wind: 5 kn`."""
+    keys = [[_key(line) for line in block[1:]] for block in blocks]
+    if any(len(block) < MIN_FIELDS or None in block for block in keys) or len({block[0] for block in keys}) > 1:
+        return False
+    titles = {block[0].strip() for block in blocks}
+    is_title = all(_key(title) is None or title.endswith(":") for title in titles)
+    return is_title and len(titles) == len(blocks) and len(set.intersection(*map(set, keys))) >= MIN_FIELDS

@@ -94,7 +94,10 @@ def is_record_noun(name: str) -> bool:
     return name in RECORD_NOUNS or name.endswith(_LONG_RECORD_NOUNS)
 
 
-_LONG_RECORD_NOUNS = tuple(noun for noun in RECORD_NOUNS if len(noun) > 4)
+_LONG_RECORD_NOUNS = (
+    *(noun for noun in RECORD_NOUNS if len(noun) > 4),
+    *("results", "records", "rows", "hits", "matches", "items", "entries", "objects", "elements", "documents"),
+)
 
 
 PART_NOUNS = word_set(

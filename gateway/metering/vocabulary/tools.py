@@ -46,6 +46,8 @@ _ANALYSIS_VERBS = word_set(
     "ask answer analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
 )
 """Verbs of tools that tell about what their names name, instead of listing it."""
+_EXECUTION_VERBS = word_set("exec execute run eval evaluate shell command bash")
+"""Verbs of tools that return what a program prints."""
 _PREPOSITIONS = word_set("by for of from with in at on to")
 _PERSONAL_WORDS = word_set("profile info")
 """Describing words with which an entity may be meant: the profile of a user."""
@@ -226,6 +228,15 @@ def is_listing_tool(tool: str) -> bool:
 def is_describing_tool(tool: str) -> bool:
     """Return True if the tool's name says that it returns metadata, such as a schema, and not the data itself."""
     return not tool_words(tool).isdisjoint(_DESCRIBE_WORDS)
+
+
+@lru_cache(maxsize=1_024)
+def may_list(tool: str) -> bool:
+    """Return True unless the tool's name says that it does something else: a change, a description, one entity."""
+    if is_writing_tool(tool) or is_acting_tool(tool) or is_describing_tool(tool):
+        return False
+    is_fetch = is_fetching_tool(tool) and bool(head_noun(tool))
+    return not is_fetch and (_ANALYSIS_VERBS | _EXECUTION_VERBS).isdisjoint(tool_words(tool))
 
 
 @lru_cache(maxsize=4_096)

@@ -283,3 +283,24 @@ def test_a_pending_answer_with_a_table_is_in_doubt() -> None:
     message = "| id | name |\n|---|---|\n| 1 | Aurora |\n| 2 | Bora |"
     assert records(structured({"status": "pending", "job_id": "j", "message": message}), "search_boats") is None
     assert records(structured({"status": "pending", "job_id": "j", "message": "Wait."}), "search_boats") == 0
+
+
+@pytest.mark.parametrize("name", ["searchResults", "found_items", "datarows", "elements"])
+def test_a_list_whose_name_ends_in_a_noun_for_records_needs_no_other_sign(name: str) -> None:
+    assert records(structured({"address": "https://a.example", name: [{"a": 1}, {"a": 2}]}), "find_boats") == 2
+
+
+def test_the_only_member_of_a_listing_tool_is_its_list_whatever_its_name() -> None:
+    assert records(structured({"keys": ["a", "b"]}), "list_secrets") == 2
+
+
+def test_lists_of_one_length_beside_the_state_of_the_call_are_columns() -> None:
+    candles = {"t": [1, 2], "o": [1.5, 2.5], "c": [2.5, 2], "s": "ok"}
+    assert records(structured(candles), "get_candles", symbol="OAK") == 2
+    assert records(structured({**candles, "s": "Brno"}), "get_candles", symbol="OAK") is None
+
+
+def test_the_names_in_a_list_of_names_are_keys_of_a_map() -> None:
+    prices = {"oak": {"eur": 1.5}, "teak": {"eur": 2.5}}
+    assert records(structured(prices), "get_price", woods="oak, teak") == 2
+    assert records(structured(prices), "get_price") is None

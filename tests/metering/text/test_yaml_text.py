@@ -71,3 +71,7 @@ def test_a_dump_with_an_error_is_an_error() -> None:
 )
 def test_other_texts_with_colons_are_no_dumps(text: str) -> None:
     assert records(texts(text), "read") is None
+
+
+def test_json_behind_the_label_of_an_entry_is_read() -> None:
+    assert records(texts('- Results: {"total": 57, "results": [{"id": 1}, {"id": 2}]}'), "search") == 2

@@ -21,6 +21,7 @@ from gateway.metering.vocabulary.tools import (
     is_listing_or_describing_tool,
     is_listing_tool,
     is_named_after_tool,
+    may_list,
     tool_words,
 )
 
@@ -85,6 +86,8 @@ def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Coun
         return counted(named, "lines_text")
     if is_listing_tool(arguments.tool):
         return _count_list(lines, filled, arguments, around)
+    if may_list(arguments.tool) and (structured := _count_structured(filled, around)) is not None:
+        return structured
     if "query" in tool_words(arguments.tool) and (sections := headed_sections.count_alike(around.sections)) is not None:
         return counted(sections, "blocks_text")
     return None
@@ -118,6 +121,14 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
     ):
         return counted(entries, "lines_text")
     return None
+
+
+def _count_structured(filled: list[str], around: Outline) -> Count | None:
+    """Count what are records whatever the tool's name says: blocks with the same labels, lines of one structure."""
+    if (blocks := labelled_blocks.count(around.body) or labelled_blocks.count(around.sections)) is not None:
+        return counted(blocks, "blocks_text")
+    entries = uniform_lines.count_structured(filled)
+    return None if entries is None else counted(entries, "lines_text")
 
 
 def _is_other(lines: list[str], filled: list[str]) -> bool:

@@ -53,10 +53,10 @@ def _form(line: str) -> str | None:
 
 def _count_between_rules(lines: list[str]) -> int | None:
     """Count the blocks between rules, if they share the form of a line."""
-    blocks = [{_form(line) for line in block} for block in split_blocks(lines, RULE.match)]
-    if len(blocks) > 2 and blocks[0] == {None}:
-        blocks = blocks[1:]  # the heading
-    return len(blocks) if len(blocks) > 1 and set.intersection(*blocks) - {None} else None
+    blocks = [[_form(line) for line in block] for block in split_blocks(lines, RULE.match)]
+    if len(blocks) > 2 and blocks[0][0] is None and len({block[0] for block in blocks[1:]} | {None}) == 2:
+        blocks = blocks[1:]  # the heading, or an introduction
+    return len(blocks) if len(blocks) > 1 and set.intersection(*map(set, blocks)) - {None} else None
 
 
 def _label(line: str) -> str | None:

@@ -14,12 +14,15 @@ MAX_SKELETON = 200
 """Characters of a line whose punctuation is compared."""
 MIN_SKELETON = 5
 """Parts of the skeleton of a line, which otherwise may be that of prose or of a field."""
+MIN_STRUCTURE = 6
+"""Parts of the skeleton of lines that are records whatever the tool is."""
 MIN_NESTED = 4
 """Parts of the skeleton of an entry whose indented items are compared with it."""
 MIN_PHRASES = 3
 """Lines of a few words each, which otherwise may be prose."""
 
 _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S*\Z")
+_URL = re.compile(r"\w{2,10}://\S+\Z")
 _FILE = re.compile(
     r"(?!.*\s\s)(?:[^\n:|<>\"]{1,250}/)?[^\n/:|<>\"]{1,120}?(?:\.[A-Za-z]\w{0,7}|/)(?: \([\d.,]+ ?\w{1,6}\))?\Z"
 )
@@ -81,6 +84,14 @@ def count(lines: list[str]) -> int | None:
     return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
 
 
+def count_structured(lines: list[str]) -> int | None:
+    """Count two lines or more that are addresses, or share a structure that prose, fields and statistics lack."""
+    if len(lines) < 2 or any(line[:1] in (" ", "\t") or line[MAX_ENTRY:] for line in lines) or _are_fields(lines):
+        return None
+    is_structured = len(_skeleton(lines[0])) > MIN_STRUCTURE and _share_skeleton(lines)
+    return len(lines) if is_structured or all(map(_URL.match, lines)) else None
+
+
 def _are_nested(lines: list[str]) -> bool:
     """Return True if the indented items have the form of those above them, so that they are entries too."""
     skeleton = _skeleton(lines[0].strip())
@@ -95,6 +106,11 @@ def _has_template(entries: list[str]) -> bool:
         return True
     if any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL)):
         return True
+    return _share_skeleton(entries)
+
+
+def _share_skeleton(entries: list[str]) -> bool:
+    """Return True if all entries have the same punctuation, and enough of it."""
     skeleton = _skeleton(entries[0])
     is_structured = (
         len(skeleton) >= MIN_SKELETON and skeleton[-1] not in ":{;" and frozenset(skeleton) not in _DELIMITERS

@@ -8,6 +8,8 @@ import pytest
 from gateway.metering import meter
 from tests.metering.support import records, texts, wire
 
+PERIODS = "Tonight:\nTemperature: 54 F\nWind: 5 kn\nForecast: Clear\n\n---\n\nFriday:\nTemperature: 70 F\nWind: 4 kn\nForecast: Sunny\n"
+PROVIDERS = "Matches for boats\n\nEach entry has:\n- id: the identifier\n- title: the name\nChoose by the title.\n\n---\n\n- id: 100\n- title: Oak\n---\n- id: 101\n- title: Teak\n"
 NOTES = "## Next Steps\n\n- Use get_issue with the ID\n- Set up alerts: see the rules"
 RELEASES = "# Releases\n\n## 2.0.0\n\n**Created**: today\n**Projects**: shop\n\n## 2.1.0\n\n**Created**: today\n**Projects**: shop\n\n"
 RESULTS = "Detailed Results:\n\nTitle: One\nURL: https://a\nContent: Text\nSee the table; 12 hits in all.\n\nTitle: Two\nURL: https://b\nContent: Text\nTitle: what to expect\n\n"
@@ -24,6 +26,10 @@ ISSUES = "## 1. [SHOP-1](https://a)\n\n**bad price**\n\n- **Status**: open\n- **
         ("find_organizations", "# Organizations\n\n## **acme**\n\n**Web URL:** https://a\n**Region URL:** \n\n## Notes\n\n- The slug is used elsewhere.", 1),
         ("search", RESULTS, 2),
         ("search_issues", PREAMBLE + ISSUES + NOTES, 2),
+        ("get_forecast", PERIODS, 2),
+        ("get_forecast", PERIODS.replace(":\n", "\n"), 2),
+        ("get_forecast", PERIODS.replace("Wind", "Gusts", 1).replace("Forecast", "Sky", 1), None),
+        ("search_providers", PROVIDERS, 2),
         ("ask", "Found 2 issues:\n\n" + ISSUES, 2),
         ("list_pages", "Mapped Pages:\n\n[1] URL: https://a\n\n[2] URL: https://b\n\n[3] URL: https://c", 3),
         ("map", "Map Results:\nBase URL: https://a\n\nPages:\n\n[1] URL: https://a\n\n[2] URL: https://b\n\n[3] URL: https://c", 3),

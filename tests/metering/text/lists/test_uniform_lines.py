@@ -155,3 +155,19 @@ def test_lines_of_one_template_are_records(tool: str, text: str, expected: int |
 )  # fmt: skip
 def test_records_between_the_remarks_of_a_server_are_counted(tool: str, text: str, expected: int | None) -> None:
     assert records(texts(text), tool) == expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"),
+    [
+        ("site_map", 3),
+        ("crawl", 3),
+        ("run_command", None),
+        ("analyze_page", None),
+        ("create_page", 0),
+        ("get_page", None),
+    ],
+)
+def test_lines_of_one_form_are_records_unless_the_tool_does_something_else(tool: str, expected: int | None) -> None:
+    assert records(texts("https://a.test/\nhttps://a.test/b\nhttps://a.test/c"), tool) == expected
+    assert records(texts("https://a.test/"), tool) is None
