@@ -164,7 +164,6 @@ def test_records_between_the_remarks_of_a_server_are_counted(tool: str, text: st
         ("crawl", 3),
         ("run_command", None),
         ("analyze_page", None),
-        ("create_page", 0),
         ("get_page", None),
     ],
 )
