@@ -41,7 +41,6 @@ from gateway.metering.text.statements.messages import AFFECTED_ROWS
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
 from gateway.metering.vocabulary.tools import (
-    fetches_own,
     is_acting_tool,
     is_describing_tool,
     is_fetching_tool,
@@ -130,7 +129,7 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
         method = AFFECTED_ROWS.method if count.kind is CountKind.NONE else count.method
         count = counted(0, method, (), (Sign.WRITE,)).at(count.path)
     elif count.kind is CountKind.OBJECT:
-        count = _count_object(count, parsed, tables, has_arguments=bool(arguments))
+        count = _count_object(count, parsed, tables)
     if count.kind is CountKind.NONE or count.records is None:
         return MeteringResult(tables, None, UNKNOWN, written=written)
     if (limit := largest_result(arguments)) is not None and count.records >= limit:
@@ -143,7 +142,7 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
     return _result(tables, count.records, count.method, written, count)
 
 
-def _count_object(count: Count, parsed: ParsedArguments, tables: tuple[str, ...], *, has_arguments: bool) -> Count:
+def _count_object(count: Count, parsed: ParsedArguments, tables: tuple[str, ...]) -> Count:
     """Decide whether one object is a record: if the call reads a table, runs a query or fetches an entity by its id."""
     if is_writing_tool(parsed.tool) and parsed.returns_rows is None:
         return counted(0, count.method, (), (Sign.WRITE,)).at(count.path)
@@ -153,7 +152,7 @@ def _count_object(count: Count, parsed: ParsedArguments, tables: tuple[str, ...]
     is_named = bool(parsed.ids) or Sign.ECHO in count.signs
     if (is_entity and parsed.path_ids) or (is_named and is_fetching_tool(parsed.tool)):
         return count.with_signs(Sign.IDENTIFIED)
-    if tables or (is_entity and (fetches_own(parsed.tool) or (has_arguments and is_fetching_tool(parsed.tool)))):
+    if tables or (is_entity and is_fetching_tool(parsed.tool)):
         return count
     if Sign.RECORD_LIKE in count.signs and is_searching_tool(parsed.tool):
         return count

@@ -82,7 +82,7 @@ def count_objects(texts: list[str]) -> Count:
 
 def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
     """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
-    counts = _without_remarks(counts, texts)
+    counts = _without_fields(_without_remarks(counts, texts))
     if _are_mixed(counts):
         return UNKNOWN_COUNT
     if any(one.kind is CountKind.FAILED for one in counts):
@@ -125,6 +125,14 @@ def _without_remarks(counts: list[Count], texts: list[str]) -> list[Count]:
     return [
         UNKNOWN_COUNT if _is_about(data[0], text, found) else found for found, text in zip(counts, texts, strict=True)
     ]
+
+
+def _without_fields(counts: list[Count]) -> list[Count]:
+    """Return the counts, without those of texts with the fields of one object beside an object in JSON."""
+    objects = [one.method for one in counts if one.kind is CountKind.OBJECT]
+    if objects.count("json_text") != 1:
+        return counts
+    return [UNKNOWN_COUNT if one.kind is CountKind.OBJECT and one.method == "fields_text" else one for one in counts]
 
 
 def _is_line(found: Count, text: str) -> bool:

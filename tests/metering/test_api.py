@@ -202,10 +202,12 @@ def test_prose_is_unknown() -> None:
     assert metered(texts("The weather is fine, and will be.")) == MeteringResult((), None, "unknown")
 
 
-def test_one_object_is_a_record_only_if_the_table_is_known() -> None:
+def test_one_object_is_a_record_only_if_the_table_is_known_or_the_tool_fetches_an_entity() -> None:
     one = {"id": 5, "name": "Bob"}
     assert records(structured(one), "get_row", table="people") == 1
-    assert records(structured(one), "get_time") is None
+    assert records(structured(one), "get_person") == 1
+    assert records(structured(one), "summarize_person") is None
+    assert records(structured({"hours": 5, "minutes": 7}), "get_time") is None
 
 
 def test_content_blocks_add_up() -> None:

@@ -43,6 +43,9 @@ MAX_PARAGRAPHS = 8
 """Paragraphs of a text that are read for a statement that nothing was found."""
 MAX_REPORT = 1_000
 """Characters of a text below a heading that states that nothing was found."""
+MAX_ENTITY_LINES = 6
+MIN_ENTITY_FIELDS = 2
+"""First lines of a text in which the entity of the call is sought, and fields among them."""
 MAX_TEXT_WRAPPERS = 6
 """Wrappers around a text."""
 
@@ -60,6 +63,7 @@ _DIGIT = re.compile(r"\d")
 _ENTITY_HEADING = re.compile(
     r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )|\W{0,4}[A-Z][\w ]{0,30}:[ *`]{0,5}([\w.-]{1,60})[*`]{0,3}\n"
 )
+_ENTITY_FIELD = re.compile(r"[ *>-]{0,6}[A-Z][\w ]{0,30}:[ *`]{1,5}([^\n`*]{2,100}?)[ *`]{0,3}\Z")
 
 
 def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
@@ -96,8 +100,9 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
-    if (found is None or found.method == "blocks_text") and _is_fetched_entity(text, arguments):
-        return Count(1, "fields_text", CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.ENTITY))
+    is_open = found is None or found.kind is CountKind.OBJECT or found.method == "blocks_text"
+    if is_open and _is_fetched_entity(text, arguments):
+        return Count(1, "fields_text", CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.ENTITY, Sign.ECHO))
     return found or UNKNOWN_COUNT
 
 
@@ -118,12 +123,19 @@ def _count_beside(
 
 
 def _is_fetched_entity(text: str, arguments: ParsedArguments) -> bool:
-    """Return True if the first line has the id of the entity that the tool fetches: `# A-1: Fix the door`, `ID: 17`."""
+    """Return True if a text is about the entity that the tool fetches.
+
+    Its first line has the id, `# A-1: Fix the door`, or one of its first fields has a value that the call gives.
+    """
+    if not is_fetching_tool(arguments.tool) or not head_noun(arguments.tool):
+        return False
     heading = _ENTITY_HEADING.match(text)
     entity = "" if heading is None else heading.group(heading.lastindex or 0)
-    if entity not in arguments.ids or not _DIGIT.search(entity):
-        return False
-    return is_fetching_tool(arguments.tool) and bool(head_noun(arguments.tool))
+    if entity in arguments.ids and _DIGIT.search(entity):
+        return True
+    lines = text[:EDGE].split("\n")[:MAX_ENTITY_LINES]
+    values = [match.group(1) for line in lines if (match := _ENTITY_FIELD.match(line)) is not None]
+    return len(values) >= MIN_ENTITY_FIELDS and not arguments.strings.union(arguments.ids).isdisjoint(values)
 
 
 def _is_one_word(text: str, arguments: ParsedArguments) -> bool:

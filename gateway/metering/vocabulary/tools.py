@@ -41,7 +41,6 @@ _INDEXED = word_set("doc docs document documents record records vector vectors")
 _READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
 _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
 _SCHEMA_WORDS = word_set("describe schema structure columns fields definition mapping mappings")
-_OWN_WORDS = word_set("me my myself self own current active viewer latest last next first random")
 _ANALYSIS_VERBS = word_set(
     "ask answer analyze analyse summarize explain compare evaluate calculate compute predict forecast review"
 )
@@ -185,12 +184,6 @@ def is_fetching_tool(tool: str) -> bool:
     return _DESCRIBE_WORDS.isdisjoint(words) or (
         not _PERSONAL_WORDS.isdisjoint(words) and _CONTAINERS.isdisjoint(words)
     )
-
-
-@lru_cache(maxsize=1_024)
-def fetches_own(tool: str) -> bool:
-    """Return True if a tool fetches an entity that needs no id: `get_me`, `get_current_project`, `get_next_task`."""
-    return is_fetching_tool(tool) and not tool_words(tool).isdisjoint(_OWN_WORDS)
 
 
 @lru_cache(maxsize=1_024)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from gateway.metering import meter
 from gateway.metering.tool_declarations import parse_hints
-from tests.metering.support import records, structured, wire
+from tests.metering.support import records, structured, texts, wire
 
 CREW = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 
@@ -112,3 +113,28 @@ def test_the_schema_does_not_turn_a_list_of_the_entity_that_the_call_names_into_
 def test_a_list_in_the_entity_that_has_the_id_of_the_call_is_not_counted() -> None:
     document = {"_index": "ships", "_id": "9", "found": True, "_source": {"crew": ["a"], "items": [{"x": 1}, {"x": 2}]}}
     assert records(structured(document), "get_document", index="ships", id="9") in (1, None)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "text", "expected"),
+    [
+        ("get_repository", {"name": "sloop"}, "Repository: sloop\nOwner: ida\nStars: 5", 1),
+        ("get_contact", {"id": "003x"}, "Contact Details:\n- Id: 003x\n- Name: Ida\n- Phone: N/A", 1),
+        ("get_contact", {"id": "003x"}, "Contact Details:\n- Id: 003y\n- Name: Ida\n- Phone: N/A", None),
+        ("get_contact", {"id": "003x"}, "Id: 003x", None),
+        ("analyze_contact", {"id": "003x"}, "The contact:\n\n- Id: 003x\n- Name: Ida\n\nThey are late.", None),
+    ],
+)
+def test_fields_in_a_text_are_the_entity_that_the_call_names(
+    tool: str, arguments: dict[str, Any], text: str, expected: int | None
+) -> None:
+    assert records(texts(text), tool, **arguments) == expected
+
+
+def test_the_fields_of_an_entity_beside_the_entity_are_no_second_record() -> None:
+    boat = {"id": "b7", "name": "Oak", "port": "Brno"}
+    assert records(texts("Boat: b7\nName: Oak\nPort: Brno", json.dumps(boat)), "get_boat", boat_id="b7") == 1
+
+
+def test_a_fetching_tool_needs_no_arguments_to_return_an_entity_with_an_id() -> None:
+    assert records(structured({"id": "7", "name": "Ida", "boats": CREW}), "get_profile") == 1
