@@ -39,6 +39,7 @@ _SUMMARY = re.compile(
 """A label of an object that describes the records."""
 _CODE = re.compile(r"[{};]|\w\([^()]*\Z|=\s*\Z")
 """Characters around JSON that show that the text is source code."""
+_BETWEEN_OBJECTS = re.compile(r"\},\n\{")
 
 
 class CountsValues(Protocol):
@@ -61,6 +62,8 @@ def count_data(text: str, depth: int, count_value: CountsValues) -> Count | None
         return count_value(structure.read(text), "json_text", depth)
     except ValueError:
         pass
+    if text[0] == "{" and text[-1] == "}" and _BETWEEN_OBJECTS.search(text, 0, EDGE):
+        return count_data(f"[{text}]", depth, count_value)
     if text[0] == "{" and "\n" in text and (lines := _count_json_lines(text)) is not None:
         return counted(lines, "ndjson_text")
     if (total := _count_indented(text)) is not None:

@@ -20,7 +20,7 @@ from gateway.metering.text.statements import stated_parts
 from gateway.metering.text.statements.witnesses import Agreement, agreement
 from gateway.metering.text.tables import aligned_columns, delimited, drawn_tables, single_value
 from gateway.metering.vocabulary.names import word_set
-from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
+from gateway.metering.vocabulary.tools import is_schema_tool, is_writing_tool, tool_words
 
 _LOG_WORDS = word_set("log logs journal tail syslog loki")
 _STATISTICS_WORDS = word_set("stats statistics status health profile summary overview")
@@ -81,7 +81,9 @@ def _count_structure(
 
 
 def _count_loosely(views: list[tuple[str, list[str]]], around: Outline, arguments: ParsedArguments) -> Count | None:
-    """Count lines of programs, key-value text, or delimited values."""
+    """Count columns of a table, lines of programs, key-value text, or delimited values."""
+    if is_schema_tool(arguments.tool) and (columns := bullet_lists.count_column_section(views[0][1])) is not None:
+        return counted(columns, "lines_text")
     if (entries := _count_program_lines(around.body, arguments)) is not None:
         return counted(entries, "lines_text")
     heading = around.sections[0] if len(around.sections) > len(around.body) else ""

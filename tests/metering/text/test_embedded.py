@@ -43,3 +43,8 @@ def test_data_that_a_server_marks_as_untrusted_are_counted_below_their_heading()
     inner = "\n".join(["-----BEGIN UNTRUSTED CONTENT-----", mark, "", *rows, "-----END UNTRUSTED CONTENT-----"])
     assert records(texts(f"Showing 3 of 4 boats.\n\n{inner}"), "boats_pending") == 3
     assert records(texts(f"Showing 4 of 9 boats.\n\n{inner}"), "boats_pending") == 4
+
+
+def test_objects_between_commas_are_records() -> None:
+    assert records(texts('{"id": 1, "name": "Oak"},\n{"id": 2, "name": "Teak"}')) == 2
+    assert records(texts('{"id": 1, "name": "Oak"},\n{"id": 2, "name": "Teak}')) is None

@@ -74,7 +74,7 @@ def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Coun
     if (marked := _count_marked(text)) is not None:
         return counted(marked, "lines_text")
     lines = text.replace("\r\n", "\n").split("\n")
-    if is_listing_or_describing_tool(arguments.tool) and (entries := _count_column_section(lines)) is not None:
+    if is_listing_or_describing_tool(arguments.tool) and (entries := count_column_section(lines)) is not None:
         return counted(entries, "lines_text")
     if arguments.returns_rows and (rows := _count_numbered(lines)) is not None and rows > 1:
         return counted(rows, "rows_text")
@@ -200,7 +200,7 @@ def _count_marked(text: str) -> int | None:
     return len(lines) if all(_MARKED.match(line[:MAX_ENTRY]) for line in lines) else None
 
 
-def _count_column_section(lines: list[str]) -> int | None:
+def count_column_section(lines: list[str]) -> int | None:
     """Count the columns in a description of a table: the entries below its heading "Columns"."""
     headings = [
         at for at, line in enumerate(lines) if ("l" in line or "L" in line) and _COLUMNS.match(line[:MAX_ENTRY])

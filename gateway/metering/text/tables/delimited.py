@@ -55,7 +55,7 @@ _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 def count(text: str, lines: list[str] | None, arguments: ParsedArguments, statements: list[Stated]) -> Count | None:
     """Count the records in `text`, which states `statements`; `None` if it is not delimiter-separated."""
-    if lines is not None and len(lines) == 1 and _is_header_alone(text, arguments.tool):
+    if lines is not None and "\n" not in text.strip() and _is_header_alone(text, arguments):
         return counted(0, "csv_text")
     text = _ANNOTATIONS.sub("", text, 1)
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
@@ -66,13 +66,18 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments, statem
     return counted(sum(one.records or 0 for one in found), found[0].method)
 
 
-def _is_header_alone(text: str, tool: str) -> bool:
-    """Return True if a text is a header row without rows: three names or more, several of which columns often have."""
+def _is_header_alone(text: str, arguments: ParsedArguments) -> bool:
+    """Return True if a text is a header row without rows.
+
+    It has the names of the selected columns, or three names or more, several of which columns often have.
+    """
     names = text.strip().split("," if "," in text else "\t")
+    if arguments.columns is not None and len(names) > 1:
+        return tuple(name.strip().lower() for name in names) == arguments.columns
     if (
         not 3 <= len(names) <= MAX_WIDTH
         or not all(map(_IDENTIFIER.match, names))
-        or not tool_words(tool).isdisjoint(_NAMES_OF_COLUMNS)
+        or not tool_words(arguments.tool).isdisjoint(_NAMES_OF_COLUMNS)
     ):
         return False
     return sum(not tool_words(name).isdisjoint(_COLUMN_WORDS) for name in names) > 1

@@ -58,6 +58,7 @@ MAX_CALLS_BY_LINE = 30
         ("list_tables", "Schema: public\n- users\n- orders\nSchema: audit\n- log", 3),
         ("list_tables", "public:\n  - users\n  - orders\naudit:\n  - log", 3),
         ("list_tables", "## public\n- users\n- orders\n\n## audit\n- log", 3),
+        ("describe_table", "Table: a\n\nColumns:\n  id INTEGER NOT NULL\n  name TEXT\n\nIndexes:\n  a_pk (id)\n", 2),
         ("list_tables", "users (table)\n  id integer\n  name text\norders (table)\n  id integer", 2),
     ],
 )  # fmt: skip

@@ -67,6 +67,7 @@ def test_an_error_in_any_language_is_an_error(text: str) -> None:
         ("search", "Es wurden 2 Dokumente gefunden:\n\n1. a\n2. b", 2),
         ("search", "Foram encontrados 2 de 10 resultados\n\n1. a\n2. b", 2),
         ("search", "没有找到与“x”相关的结果。", 0),
+        ("list_orders", "没有找到订单", 0),
         ("search", "找不到任何符合的結果", 0),
         ("search", "未找到任何内容", 0),
         ("search", "お探しの条件に一致する結果は見つかりませんでした。", 0),

@@ -128,3 +128,8 @@ def test_a_line_below_a_frame_or_delimited_values_is_no_row(remark: str, blank: 
 )
 def test_rows_of_dots_and_types_in_a_frame_of_selected_columns_are_no_records(text: str, expected: int | None) -> None:
     assert records(texts(text), "query", sql="SELECT id, boat FROM boats") == expected
+
+
+def test_the_selected_columns_without_rows_are_no_record() -> None:
+    assert records(texts("id,name\n"), "query", sql="SELECT id, name FROM boats") == 0
+    assert records(texts("oak,teak\n"), "query", sql="SELECT id, name FROM boats") == 1
