@@ -105,14 +105,23 @@ def meter_decoded(
 ) -> MeteringResult:
     """Meter one call of a tool without a rule by its decoded result. Never raises."""
     if (declared := structured_shortcut.read(result)) is not None:
-        if not may_write(tool, arguments):
-            return declared
-        return msgspec.structs.replace(declared, written=parse_arguments(tool, arguments, hints).tables_written)
+        return _of_write(declared, tool, arguments, hints) if may_write(tool, arguments) else declared
     parsed = parse_arguments(tool, arguments, hints)
     count = result_count.count_records(result, parsed, hints)
     if count.kind is CountKind.FAILED:
         return _result((), 0, ERROR, (), count)
     return _combine(count, parsed, arguments)
+
+
+def _of_write(
+    declared: MeteringResult, tool: str, arguments: Mapping[str, Any], hints: ToolHints | None
+) -> MeteringResult:
+    """Return the metering of declared rows with the tables that the call writes; the rows of a write are its echo."""
+    parsed = parse_arguments(tool, arguments, hints)
+    if parsed.returns_rows is not None or not is_sure_write(parsed.tool):
+        return msgspec.structs.replace(declared, written=parsed.tables_written)
+    count = counted(0, declared.method, (), (Sign.WRITE,)).at(declared.path)
+    return _result(declared.tables, 0, declared.method, parsed.tables_written, count)
 
 
 def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]) -> MeteringResult:

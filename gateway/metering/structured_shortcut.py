@@ -1,8 +1,8 @@
 """Shortcut for a result that names its table and holds its rows under `rows` or `records` (about 3 µs for 1 KB).
 
 It returns a result only if `result_count` would count the same records; otherwise it returns `None`, and `result_count`
-runs. Two differences: a number of rows that the result states under an uncommon name is not compared, and the arguments
-have no influence: neither a tool that writes, nor `EXPLAIN`, nor a limit.
+runs. Two differences: a number of rows that the result states under an uncommon name is not compared, and neither
+`EXPLAIN` nor a limit among the arguments has an influence.
 """
 
 from __future__ import annotations

@@ -210,6 +210,13 @@ def test_one_object_is_a_record_only_if_the_table_is_known_or_the_tool_fetches_a
     assert records(structured({"hours": 5, "minutes": 7}), "get_time") is None
 
 
+def test_the_declared_rows_of_a_write_are_its_echo() -> None:
+    rows = structured({"table": "boats", "rows": [{"id": 1}, {"id": 2}]})
+    assert records(rows, "create_boats", boats=[{"name": "Oak"}]) == 0
+    assert records(rows, "create_boats", sql="INSERT INTO boats VALUES (1), (2) RETURNING id") == 2
+    assert records(rows, "list_boats") == 2
+
+
 def test_content_blocks_add_up() -> None:
     assert records(texts("[1,2]", "[3]")) == 3
 
