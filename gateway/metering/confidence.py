@@ -30,6 +30,7 @@ class Sign(StrEnum):
     SUM = "sum"
     MAP = "map"
     DATA_NAMES = "data_names"
+    ALIKE = "alike"
     SCALAR = "scalar"
     SINGLE_OBJECT = "single_object"
     STATED_ONLY = "stated_only"
@@ -103,6 +104,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.SCALAR: (3, "one value, for a statement that selects one column"),
     Sign.MAP: (1.3, "an object with one member for each record"),
     Sign.DATA_NAMES: (1, "members whose names are data: dates, paths, values of arguments"),
+    Sign.ALIKE: (0.7, "three objects or more with the same members"),
     Sign.SINGLE_OBJECT: (1.3, "one object, for a call that reads a table"),
     Sign.STATED_ONLY: (2, "a number without the records that it counts"),
     Sign.FORMAT: (3, "a text in one format from beginning to end"),

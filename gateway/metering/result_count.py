@@ -204,7 +204,9 @@ class ResultCounter:
         counts = [_placed(self.count_text(text, depth), number) for number, text in enumerate(all_texts, start=1)]
         if len(texts) == 2 and len(counts) == 2 and is_repeated(counts[:1], counts[1:]):
             counts, all_texts, texts = counts[:1], all_texts[:1], texts[:1]
-        if is_repeated(counts[: len(texts)], counts[len(texts) :]):
+        if is_repeated(counts[: len(texts)], counts[len(texts) :]) or (
+            resources and _are_titles(counts[: len(texts)], resources)
+        ):
             counts, all_texts = counts[: len(texts)], texts
         if len(blocks) == len(texts) == 1 and self._is_empty_list(counts[0], texts[0]):
             return _placed(messages.NO_RECORDS.with_signs(Sign.MESSAGE), 1)
@@ -222,6 +224,12 @@ class ResultCounter:
         """Return True if the only text of a listing tool is a heading without entries."""
         is_unread = found.kind is CountKind.NONE and is_listing_tool(self._arguments.tool)
         return is_unread and empty_results.is_bare_heading(text)
+
+
+def _are_titles(counts: list[Count], resources: list[str]) -> bool:
+    """Return True if resources beside texts with records have a single line each, so that they only name something."""
+    has_records = any(one.kind is CountKind.COUNTED and one.records for one in counts)
+    return has_records and not any("\n" in one.strip() or one[:1] in ("{", "[") for one in resources)
 
 
 def _announced(heading: str) -> tuple[int | None, int | None]:

@@ -38,8 +38,10 @@ _ONLY_GROUPS = ("buckets", "lines")
 _LISTS = (*ROW_LISTS, *_ONLY_GROUPS, "matches", "entries", "logs", "events")
 MAX_GROUPS = 200
 """Groups whose records are added up."""
-_EXAMINED = 8
+_EXAMINED = 4
 """Objects of a list that are examined for a list of records in each."""
+_MAX_MEMBERS = 12
+"""Members of an object that may be only a group."""
 _RESULTS = ONLY_RESULTS | {"data", "result"}
 _MAX_LABELS = 2
 """Members, except truth values and the usual ones of results, with which an object only labels a group."""
@@ -106,18 +108,20 @@ def may_be_groups(values: list[Any], tool: str) -> bool:
     False if it makes no difference, because each has one; if an object states another number; and if the tool lists
     what the objects name: `{"port": "Brno", "boats": […]}` of `list_ports`.
     """
+    if len(values[0]) > _MAX_MEMBERS or not [one for one in values[0].values() if isinstance(one, list)]:
+        return False
     groups = [normalize_members(one) for one in values[:_EXAMINED] if isinstance(one, dict)]
     names = {name for group in groups for name, inner in group.items() if _may_be_records(name, inner)}
     if len(names) != 1 or any(not IDS.isdisjoint(group) for group in groups):
         return False
     name = names.pop()
-    lists = [(group, length(group[name])) for group in groups if isinstance(group.get(name), list)]
-    if any(one.number != total for group, total in lists for one in witnesses.find(group, name)):
+    most = _MAX_LABELS if name in _RESULTS else 1
+    if any(sum(type(one) is not bool for one in _values_beside(group, name)) > most for group in groups):
         return False
-    beside = max(sum(type(one) is not bool for one in _values_beside(group, name)) for group in groups)
-    is_label = beside <= (_MAX_LABELS if name in _RESULTS else 1)
-    is_listed = any(f"{one}s" in tool_words(tool) for one in groups[0])
-    return is_label and not is_listed and any(total != 1 for _, total in lists)
+    lists = [(group, length(group[name])) for group in groups if isinstance(group.get(name), list)]
+    if not any(total != 1 for _, total in lists) or any(f"{one}s" in tool_words(tool) for one in groups[0]):
+        return False
+    return not any(one.number != total for group, total in lists for one in witnesses.find(group, name))
 
 
 def _may_be_records(name: str, value: Any) -> bool:

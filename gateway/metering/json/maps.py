@@ -35,7 +35,7 @@ def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
         name = next(name for name, one in value.items() if one is series[0])
         return None if is_data_name(name, known) else _count_entries(series[0])  # or an entry of a map itself
     if not series or len(series) != len(value):
-        return len(value) if _are_alike(value) else None
+        return len(value) if are_alike(value) else None
     if (rows := columnar.count_columns(value)) is not None:
         return rows
     return sum(_count_entries(one) or 0 for one in series)
@@ -97,7 +97,7 @@ def _is_list_of_fields(values: list[Any]) -> bool:
     return bool(values) and all(isinstance(one, list) and len(one) == 2 and isinstance(one[0], str) for one in values)
 
 
-def _are_alike(value: dict[str, Any]) -> bool:
+def are_alike(value: dict[str, Any]) -> bool:
     """Return True if there are three or more members, all objects with the same members: records under their keys."""
     values = list(value.values())
     if len(values) < 3 or not all(isinstance(one, dict) and len(one) > 1 for one in values):

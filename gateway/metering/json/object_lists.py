@@ -17,6 +17,7 @@ from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
+    ERROR_MEMBERS,
     NEVER_RECORDS,
     describes_columns,
     describes_records,
@@ -32,6 +33,8 @@ from gateway.metering.vocabulary.tools import (
     is_writing_tool,
 )
 
+_NEVER_ALONE = ERROR_MEMBERS | {"warnings", "warning"}
+"""Members that hold no records even if there is no other."""
 _WRITTEN = ("added", "created", "inserted", "updated", "deleted", "removed", "saved", "modified")
 _LINE_METHODS = frozenset(("csv_text", "tsv_text", "lines_text", "names_text"))
 """Methods that may have counted a header line."""
@@ -112,6 +115,7 @@ class ObjectLists(ObjectOutcome):
             is_description = describes_columns if self._arguments.returns_rows else COLUMN_MEMBERS.__contains__
             lists = {name: value for name, value in lists.items() if not is_description(name)}
         lists = {name: value for name, value in lists.items() if name not in NEVER_RECORDS}
+        lists = lists or self._only_list()
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
         if members.get("id") or (len(of_objects) == 1 and maps.is_data_name(self._original(of_objects[0]))):
             return None  # a record with lists in it, or one entry of a map beside other members
@@ -127,6 +131,13 @@ class ObjectLists(ObjectOutcome):
         if not custom and len(lists) == 1 and self._is_wrapper(only := next(iter(lists))):
             return self._count_list(only, Sign.OTHER_LIST)
         return self._count_parallel_lists(custom, of_objects) if custom else None
+
+    def _only_list(self) -> dict[str, list[Any]]:
+        """Return the list of objects that is the only member, or any list of a listing tool, except of errors."""
+        name, value = next(iter(self._members.items()), ("", None))
+        if not isinstance(value, list) or len(self._members) > 1 or name in _NEVER_ALONE:
+            return {}
+        return {name: value} if self._asks_for_list() or objects.is_list_of_objects(value) else {}
 
     def _count_named_lists(self, names: list[str]) -> Count:
         """Count the lists with the names of what the tool returns; an empty one only if there is no other."""

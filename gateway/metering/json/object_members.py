@@ -178,7 +178,7 @@ class ObjectMembers:
         strings = self._arguments.strings
         values = [value for name, value in self._members.items() if name not in WRAPPER_MEMBERS]
         inner = (one for value in self._members.values() if isinstance(value, dict) for one in value.values())
-        return any(isinstance(value, str) and value in strings for value in (*values, *inner))
+        return any(isinstance(one, str) and (one in strings or one.lower() in strings) for one in (*values, *inner))
 
     def _is_page_of_results(self) -> bool:
         """Return True if a list is a result rather than a property, by its name or by what describes the page."""

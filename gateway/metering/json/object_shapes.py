@@ -113,11 +113,11 @@ class ObjectShape(ObjectSigns):
         total = None if is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
         has_list = any(isinstance(one, list) for one in value.values())
         if total is not None and (not has_list or maps.is_map(value, self._arguments.strings)):
-            return self._counted(total, *of_map(value, self._arguments.strings))
+            return self._counted(total, *of_map(value, self._arguments.strings, is_listing=self._asks_for_list()))
         if (found := self._count_other_lists() or self._count_none() or self._count_lists_by_name()) is not None:
             return found
         if total is not None:
-            return self._counted(total, *of_map(value, self._arguments.strings))
+            return self._counted(total, *of_map(value, self._arguments.strings, is_listing=self._asks_for_list()))
         if (found := self._count_inner()) is not None:
             return found
         if "count" in tool_words(self._arguments.tool) and len(witnesses.find(members, "")) == 1:

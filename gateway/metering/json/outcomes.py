@@ -54,6 +54,7 @@ _STATE = re.compile(r"\b(?:is|are|be|not|no)\b", re.IGNORECASE)
 """Words of a message that tell a state, or that nothing was done."""
 _ERROR_FLAGS = ("error", "iserror", "haserror", "haserrors")
 _ERROR_CODES = ("errcode", "errno", "errorcode")
+_ERROR_NAME = re.compile(r"[A-Z]{2,40}(?:_[A-Z]{2,40}){1,8}")
 _HTTP_CODES = ("status", "statuscode", "code", "httpstatus")
 _STATES = ("status", "state")
 OUTCOME_MEMBERS = ERROR_MEMBERS.union(("success", "ok"), _ERROR_FLAGS, _ERROR_CODES, _HTTP_CODES, _STATES)
@@ -70,9 +71,8 @@ def is_failure(members: Members) -> bool:
         return False
     if any(isinstance(members.get(name), list) and members[name] for name in ROW_LISTS):
         return False
-    if members.get("success") is False or members.get("ok") is False:
-        return True
-    if any(members.get(name) is True for name in _ERROR_FLAGS):
+    is_flagged = any(members.get(name) is True for name in _ERROR_FLAGS)
+    if is_flagged or members.get("success") is False or members.get("ok") is False:
         return True
     if is_http_error(members) or _has_error_code(members):
         return True
@@ -85,8 +85,10 @@ def is_failure(members: Members) -> bool:
 
 
 def _has_error_code(members: Members) -> bool:
-    """Return True if a flat object has a number of an error other than 0."""
-    codes = (members.get(name) for name in _ERROR_CODES)
+    """Return True if a flat object has a number of an error other than 0, or one without objects its name."""
+    codes = [members.get(name) for name in _ERROR_CODES]
+    if any(isinstance(code, str) and _ERROR_NAME.fullmatch(code[:MAX_SHORT_VALUE]) for code in codes):
+        return not any(isinstance(value, dict) or is_list_of_objects(value) for value in members.values())
     return any(type(code) is int and code != 0 for code in codes) and is_flat(members)
 
 

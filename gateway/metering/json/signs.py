@@ -48,8 +48,10 @@ _LINES = ("log", "output", "stdout")
 """Parts of the names of texts whose lines may be records."""
 
 
-def of_map(value: dict[str, Any], known: frozenset[str]) -> tuple[Sign, ...]:
+def of_map(value: dict[str, Any], known: frozenset[str], *, is_listing: bool) -> tuple[Sign, ...]:
     """Return the signs for the members of an object as records; their names, or those one level below, may be data."""
+    if is_listing and maps.are_alike(value) and not any(map(holds_records, value.values())):
+        return (Sign.MAP, Sign.ALIKE)
     is_data = maps.is_map(value, known) or any(
         isinstance(one, dict) and maps.is_map(one, known) for one in value.values()
     )

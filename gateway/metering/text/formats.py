@@ -189,6 +189,10 @@ def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
 
 def _states_none_below(text: str) -> bool:
     """Return True if a paragraph states that nothing was found, with statistics above it and only advice below."""
+    above, _, last_line = text.rpartition("\n")
+    is_stated = len(text) <= MAX_REPORT and any(stated(line).number == 0 for line in above.split("\n"))
+    if is_stated and messages.is_no_records(last_line):
+        return True
     if len(text) > MAX_REPORT or (text[0] != "#" and "\n\n" not in text):
         return False
     *comments, last = text.split("\n")

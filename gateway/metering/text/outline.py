@@ -26,6 +26,9 @@ MAX_REMARK_LINES = 8
 """Lines of a block of remarks."""
 
 _STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U0001f4dd\U0001f4c1\U0001f4c2]")
+_CAPITALS = re.compile(r"[A-Z][A-Z \d]{2,60} [A-Z \d]{2,60}\Z")
+_MARKS = re.compile(r"[=*_~-]{1,2}\s*\Z")
+"""A line with nothing but a mark or two, which is too short for a rule."""
 _FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
 """The heading of the first of numbered records: `Result 1:`."""
 _COLONS = (":", "\uff1a")
@@ -69,18 +72,18 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     stated_above = len(statements)
     body = _without_footers(lines[start:], statements, arguments)
     sections = lines[title : start + len(body)]
+    is_none = {one.number for one in statements} == {0} and bool(body) and messages.is_no_records(body[0].lstrip("# "))
     is_advice = len(sections) > len(body) and messages.introduces_advice(sections[0][:MAX_MATCHED])
     states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
-    return Outline(body, statements, stated_above, sections, states_none)
+    return Outline(body, statements, stated_above, sections, states_none or (is_none and len(body) == 1))
 
 
 def hide_code(lines: list[str]) -> list[str]:
     """Return `lines` with those of code between fences indented, as details of the line above."""
     hidden, is_open = [], False
     for line in lines:
-        is_fence = line.lstrip().startswith("```")
-        hidden.append(f"    {line or '.'}" if is_open or is_fence else line)
-        is_open ^= is_fence
+        hidden.append(f"    {line or '.'}" if is_open or line.lstrip().startswith("```") else line)
+        is_open ^= line.count("```") % 2 == 1
     return hidden
 
 
@@ -98,7 +101,8 @@ def _are_remarks(block: list[str], beside: list[str], arguments: frozenset[str])
     """Return True if a block at the edge of a text is about the records `beside`: fields, a sentence, or advice."""
     if not 0 < len(block) <= MAX_REMARK_LINES or not any(line.strip() for line in beside):
         return False
-    fields = block[1:] if MARKDOWN_HEADING.match(block[0]) else block
+    is_titled = len(block) > 1 and (MARKDOWN_HEADING.match(block[0]) or _CAPITALS.match(block[0]))
+    fields = [line for line in (block[1:] if is_titled else block) if not _MARKS.match(line)]
     others = [line for line in fields if not is_bookkeeping(line, arguments)]
     if len(others) < min(2, len(fields)) and all(map(states_alone, others)):
         labels = {label(line) for line in fields}

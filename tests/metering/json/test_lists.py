@@ -304,3 +304,17 @@ def test_the_names_in_a_list_of_names_are_keys_of_a_map() -> None:
     prices = {"oak": {"eur": 1.5}, "teak": {"eur": 2.5}}
     assert records(structured(prices), "get_price", woods="oak, teak") == 2
     assert records(structured(prices), "get_price") is None
+
+
+def test_the_only_member_of_an_object_is_its_list_unless_it_holds_errors() -> None:
+    assert records(structured({"links": [{"url": "a"}, {"url": "b"}]}), "site_map") == 2
+    assert records(structured({"errors": [{"url": "a"}, {"url": "b"}]}), "site_map") == 0
+    assert records(structured({"warnings": [{"url": "a"}, {"url": "b"}]}), "site_map") is None
+
+
+def test_three_objects_with_the_same_members_are_what_a_tool_lists() -> None:
+    shelf = {"kind": "boats", "size": 4, "places": ["a", "b"]}
+    assert records(structured({"Oak boats": shelf, "Teak boats": shelf, "Ash boats": shelf}), "list_shelf_names") == 3
+    assert records(structured({"Oak boats": shelf, "Teak boats": shelf}), "list_shelf_names") is None
+    rows = {"cols": ["a"], "rows": [["x"], ["y"]]}
+    assert records(structured({"Oak boats": rows, "Teak boats": rows, "Ash boats": rows}), "list_shelf_names") is None

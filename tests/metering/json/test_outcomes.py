@@ -178,3 +178,13 @@ def test_an_entity_with_an_error_is_no_failure() -> None:
     voyage = {"id": 5, "status": "failed", "error": "wind", "name": "Aurora"}
     assert records(texts(json.dumps(voyage)), "get_voyage", id=5) is None
     assert records(texts(json.dumps({**voyage, "legs": [{"n": 1}, {"n": 2}]})), "get_voyage", id=5) == 1
+
+
+def test_the_name_of_an_error_is_a_failure_unless_there_are_objects() -> None:
+    error = {
+        "originalMessage": "Boat '1' not found",
+        "recoverySteps": ["Check the id"],
+        "errorCode": "RESOURCE_NOT_FOUND",
+    }
+    assert metered(structured(error), "get_boat", boat_id="1").method == "error"
+    assert records(structured({**error, "boats": [{"id": 2}]}), "list_boats") != 0

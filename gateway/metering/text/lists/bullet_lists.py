@@ -11,7 +11,7 @@ import re
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.line_marks import BULLET, ITEM, RULE
-from gateway.metering.text.lines import indentation
+from gateway.metering.text.lines import indentation, is_blank, split_blocks
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
 from gateway.metering.text.outline import Outline, outline
 from gateway.metering.text.statements.patterns import is_unspaced
@@ -112,6 +112,8 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
         return counted(entries, "lines_text")
     if (entries := labelled_blocks.count(around.body) or labelled_blocks.count(sections)) is not None:
         return counted(entries, "blocks_text")
+    if (spaced := _count_spaced(around.body)) is not None:
+        return counted(spaced, "lines_text")
     rest = [line for line in filled if not RULE.match(line[:MAX_ENTRY])]
     if len(rest) > 1 and _FIELD.match(rest[0]) and rest[1][0] not in " \t" and not _FIELD.match(rest[1]):
         rest = rest[1:]
@@ -121,6 +123,16 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
     ):
         return counted(entries, "lines_text")
     return None
+
+
+def _count_spaced(body: list[str]) -> int | None:
+    """Count items with details between blank lines, of which a few contain items of their own; `None` for others."""
+    if "" not in body or not [line for line in body if line[:1] in (" ", "\t")]:
+        return None
+    blocks = split_blocks(body, is_blank)
+    items = [len([line for line in block if line[:1] not in (" ", "\t") and ITEM.match(line)]) for block in blocks]
+    is_spaced = len(blocks) > 2 and all(ITEM.match(block[0]) for block in blocks) and max(items) > 1
+    return len(blocks) if is_spaced and 2 * items.count(1) > len(blocks) else None
 
 
 def _count_structured(filled: list[str], around: Outline) -> Count | None:

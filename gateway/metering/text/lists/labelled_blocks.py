@@ -56,7 +56,12 @@ def _count_between_rules(lines: list[str]) -> int | None:
     blocks = [[_form(line) for line in block] for block in split_blocks(lines, RULE.match)]
     if len(blocks) > 2 and blocks[0][0] is None and len({block[0] for block in blocks[1:]} | {None}) == 2:
         blocks = blocks[1:]  # the heading, or an introduction
-    return len(blocks) if len(blocks) > 1 and set.intersection(*map(set, blocks)) - {None} else None
+    if len(blocks) < 2 or set.intersection(*map(set, blocks)) - {None}:
+        return len(blocks) if len(blocks) > 1 else None
+    first = blocks[0][:2]
+    heads = [block for block in blocks if block[:2] == first]
+    is_cut = None not in first and len(first) > 1 and all(block in heads or block[0] is None for block in blocks)
+    return len(heads) if is_cut and len(heads) > 1 else None  # the others are parts of the texts above them
 
 
 def _label(line: str) -> str | None:

@@ -41,12 +41,15 @@ _TIMED = re.compile(r"\S.{0,40}?[(\[]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d{4}-\d\d-\d
 _TEXT_PART = re.compile(r"(?:[\w.'+%/]|(?<!\s)-|-(?!\s)|\s(?!-\s))+")
 _DELIMITERS = frozenset((frozenset("w,"), frozenset("w;"), frozenset("w|"), frozenset("w\t")))
 """Skeletons of delimited values, whose first line may be a header row."""
+_TAGGED = re.compile(r"\[(?:[A-Z]{2,10}|[a-z]{2,10})\]\s+\S")
 _ADDRESS = re.compile(r"[^<>\n]{1,80} <[^<>\s]{1,120}>\Z")
 _HANDLE = re.compile(r"[#@][^\W\d_][\w.-]{0,60}(?:\s|\Z)|#\d{1,9}\s\S")
 _NUMBERED_NOUN = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}\d{1,12}(?=[\s:.,)\u2013\u2014-]|\Z)")
 _LABEL = re.compile(r"[\W_]{0,8}([^\W\d][\w ]{0,30}?)\**[:\uff1a]\**\s?\S")
 _TITLE_LINE = re.compile(r"(={2,8}|-{2,8}|\*{3,8}) \S[^\n]{0,120} \1\Z")
 _PHRASE = re.compile(r"[\w-]{1,30}(?: [\w-]{1,30}){0,4}\Z")
+_STRONG_MARKS = frozenset("[(1")
+"""Marks of entries, within which lists with bullets may be."""
 _FIELD_LABELS = word_set(
     "id name title status state type kind priority assignee owner author created updated size rows columns total "
     "average mean min max minimum maximum count version host port url path description sum median"
@@ -70,6 +73,9 @@ def count(lines: list[str]) -> int | None:
     if not are_names and _are_fields(entries):
         return None
     if all(map(ITEM.match, entries)):
+        marks = [_mark(entry) for entry in entries]
+        if len(set(marks)) > 1:
+            return marks.count(marks[0]) if marks[0] in _STRONG_MARKS else None  # the others are within an entry
         return len(lines) if len(entries) < len(lines) and _are_nested(lines) else len(entries)
     if len(entries) > 1 and _has_template(entries):
         return len(entries)
@@ -82,6 +88,12 @@ def count(lines: list[str]) -> int | None:
     if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries):
         return len(entries)
     return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
+
+
+def _mark(entry: str) -> str:
+    """Return the kind of the mark with which an entry begins: a bracket, a number, a bullet or a symbol."""
+    first = entry.lstrip("#")[:1]
+    return "1" if first.isdigit() else first if first in _STRONG_MARKS else "-" if first.isascii() else "\u2022"
 
 
 def count_structured(lines: list[str]) -> int | None:
@@ -102,7 +114,7 @@ def _are_nested(lines: list[str]) -> bool:
 
 def _has_template(entries: list[str]) -> bool:
     """Return True if all entries are in one of the usual templates."""
-    if any(all(map(pattern.match, entries)) for pattern in (_DETAILED, _CODED, _ADDRESS, _HANDLE, _TIMED)):
+    if any(all(map(pattern.match, entries)) for pattern in (_DETAILED, _CODED, _ADDRESS, _HANDLE, _TIMED, _TAGGED)):
         return True
     if any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL)):
         return True

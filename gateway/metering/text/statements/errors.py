@@ -31,6 +31,7 @@ _ERROR_START = re.compile(
     r"implemented)\b|please (?:connect|provide|specify|set|configure|log ?in)\b|"
     r"no (?:active |open |current )?(?:database |valid )?(?:connection|permission|access|credentials|api key|token|"
     r"database selected|database configured|such)\b|"
+    r"(?:[\w.]+ ){0,3}(?:rate limit(?:ed)?|quota)\b[^\n]{0,20}\b(?:exceeded|reached|hit)\b|too many requests\b|"
     r"syntax error|(?:\w+ ){0,3}(?:operation|query|arguments|request) timed out|timed? ?out\b)",
 )
 _ERROR_LOCAL = re.compile(spaced(phrases.ERROR))

@@ -22,6 +22,13 @@ MAX_STATING_LINES = 200
 MAX_FOOTER = 60
 """Characters of a footer between two tables."""
 
+
+_BEGINNING = re.compile(
+    r"^[ \t]{0,12}(?![{}\]\"])(?:[^\w\s{}\"]{1,4}[ \t]?|9[ \t]?){0,12}(?:[^\W\d_][\w ]{0,30}?(?= ?[:#]| 9))?",
+    re.MULTILINE,
+)
+"""The margin, marks and label with which a line begins, if all numbers are 9: `- (ID: 9`, `Post #9`, `[9-9-9] Chat`."""
+_NUMBER = re.compile(r"\d+")
 _BOLD_HEADING = re.compile(r"\*\*[^*\n]{1,160}\*\*")
 
 
@@ -41,7 +48,15 @@ def count(text_outline: Outline) -> int | None:
     parts = set(_parts(text_outline.body))
     if 1 in numbers and 1 in parts and not _is_one_entry(text_outline.body):
         parts.remove(1)
-    return next((number for number in numbers if number in parts), None)
+    found = next((number for number in numbers if number in parts), None)
+    return _count_alike(text_outline.body, numbers) if found is None else found
+
+
+def _count_alike(body: list[str], numbers: list[int]) -> int | None:
+    """Count the lines that begin alike, at any depth, if they are as many as stated, and more than one."""
+    beginnings = Counter(_BEGINNING.findall(_NUMBER.sub("9", "\n".join(body))))
+    alike = {number for beginning, number in beginnings.items() if number > 1 and beginning.strip(" \t9")}
+    return next((number for number in numbers if number in alike), None)
 
 
 def _is_one_entry(body: list[str]) -> bool:

@@ -84,6 +84,7 @@ _KEY = re.compile(r"[a-z]*[a-rt-z]:\d+\Z")
 _ERRORS = re.compile(r"[^\w\n]*(\d+) (?:errors?|warnings?|failures?)\b")
 _SLASH_ONLY = re.compile(r"\d\s?/\s?\d")
 _SHOWN_N = re.compile(rf"(?<!\w){_SHOWN}(?:\s{_WORDS}|\s?[:=]\s?)\(?{_N}(?![\w%/]|-\d)")
+_SHOWN_RANGE = re.compile(rf"(?<!\w){_SHOWN}\s{_WORDS}{_N}{_TO}({NUMBER})(?![\w%/]|-\d)")
 _N_SHOWN = re.compile(rf"{_N}\s{_WORDS}{_SHOWN}(?!\w)")
 _FOUND_N = re.compile(rf"(?<!\w){_FOUND}\**(?:\s{_WORDS}|\s?\**[:=]\**\s?)\(?{_N}(?![\w%/]|\.\d)")
 _N_FOUND = re.compile(rf"{_N}\s{_WORDS}{_FOUND}(?!\w)")
@@ -95,6 +96,8 @@ _NOUN_N = re.compile(
 )
 _NUMBER_BEHIND = re.compile(r"[:=(]\s?\**\d")
 """The end of each text that `_NOUN_N` matches."""
+_FILE_OR_FOLDER = r"(?:files?|director(?:y|ies)|folders?)"
+_SUM = re.compile(rf"{_N}\s{_FILE_OR_FOLDER}(?:,|\sand|;)\s({NUMBER})\s{_FILE_OR_FOLDER}(?!\w)")
 _MORE = re.compile(rf"\d\s(?:{spaced(phrases.MORE)})(?!\w)")
 _COUNTER = rf"(?:{unspaced(phrases.ROWS)}|{unspaced(phrases.THINGS)})"
 _CJK_RANGE = re.compile(rf"({NUMBER})\s?(?:-|\u2013|~|\u301c|到|至|から)\s?({NUMBER})")
@@ -179,6 +182,11 @@ def _stated_spaced(text: str) -> Stated:
         is_position = _ITEM_BEFORE.search(text, 0, match.start()) is not None
         is_fraction = is_position or (_SLASH_ONLY.search(match.group()) and not _IS_NOUN.search(text))
         return _NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
+    if match is None and numbers > 1 and (page := _SHOWN_RANGE.search(text)) is not None:
+        first, last = map(parse_number, page.groups())
+        return Stated(last - first + 1) if 0 < first <= last else _NOTHING_STATED
+    if numbers > 1 and (parts := _SUM.search(text)) is not None:
+        return Stated(total=sum(map(parse_number, parts.groups())))
     if _MORE.search(text) is not None or _KEY.match(text) is not None:
         return _NOTHING_STATED
     if (errors := _ERRORS.match(text)) is not None:

@@ -1,0 +1,86 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""Entries whose own texts have lines, lists, rules or code in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.metering.support import records, texts
+
+CHAT = """[2026-11-29 18:05:00] From: Ida: [image]
+[2026-11-29 18:04:10] From: Uma: Yes, bring:
+- oak
+- the "blue" paint
+[2026-11-29 18:03:00] From: Ida: See you?"""
+TASKS = "- Pay the harbour\n  Due: today\n\n- Paint the boat\n  Note: Bring\n- paint\n- brushes\n  Due: tomorrow\n\n- Buy oak\n  Priority: 1\n\n- Sleep\n  Priority: 4"
+POSTS = """BOAT SEARCH RESULTS
+Query: "oak"
+Found 3 posts
+=
+
+Post #1
+From: @ida
+Content: One.
+
+Notes: x
+=
+
+Post #2
+From: @uma
+Content: Two
+=
+
+Post #3
+From: @ada
+Content: Three"""
+HITS = "Found 3 search results:\n\n1. **Oak**\n   URL: https://a.test\n   Boats:\n1. Auk\n2. Tern, red\n\nThey sail.\n   Date: today\n\n2. **Teak**\n   URL: https://b.test\n\n3. **Ash**\n   URL: https://c.test\n"
+DOCUMENTS = "# Search Results\n\nShowing results 1-2\nMore may be available. Use offset=2 to see more.\n\n## 1. Onboarding\nID: 0b1\nContext: Ask for a\n\n## badge\n\n## 2. Boats\nID: 0b2\nContext: every\n"
+PAGES = "Title: Oak: a wood\nURL: https://a.test\nAuthor: Ida\nHighlights:\nIt floats.\n...\n\n---\n\nIt burns, too\n\n---\n\nTitle: Teak\nURL: https://b.test\nAuthor: N/A\n\n---\n\nTitle: N/A\nURL: https://c.test\nAuthor: Uma"
+MESSAGES = """**Retrieved 3 messages:**
+- (ID: 1) **[ida]** `2026-11-30T20:15:31Z`: ``````js
+let a = "b";
+``````
+- (ID: 2) **[uma]** `2026-11-30T20:14:02Z`: ```see the log```
+  Attachments:
+    - (Attachment ID: 9) `boat.png`
+- (ID: 3) **[ida]** `2026-11-30T20:10:00Z`: ```v2:
+- fixes
+- more fixes```"""
+OCCURRENCES = "Found 3 occurrences of 'oak':\n\nFile: /a.md (file:///a.md)\n  Line 3: oak\n  Line 17: - [ ] oak\n\nFile: /b.md (file:///b.md)\n  Line 9: oak\n\n\nNote: Results limited to 3 matches. There may be more."
+FOLDER = "[DIR]  boats                  \n[DIR]  ports                  \n[FILE] oak, final.txt     47 KB\n[FILE] README.md       812 bytes\n\nTotal: 2 files, 2 directories\nTotal size: 1 MB\n"
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("list_messages", CHAT, 3),
+        ("list_messages", CHAT.replace("- ", "and "), None),
+        ("get_tasks", TASKS, 4),
+        ("search_posts", POSTS, 3),
+        ("search_posts", POSTS.replace("Found 3", "Found 5"), None),
+        ("web_search", HITS, 3),
+        ("search_documents", DOCUMENTS, 2),
+        ("web_search", PAGES, 3),
+        ("read_messages", MESSAGES, 3),
+        ("read_messages", json.dumps(MESSAGES), 3),
+        ("search_files", OCCURRENCES, 3),
+        ("list_directory", FOLDER, 4),
+        ("search_posts", POSTS.partition("Found")[0] + "Found 0 posts\n=\nNo posts found for your query.", 0),
+    ],
+)
+def test_lines_within_an_entry_are_no_entries(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool, query="oak") == expected
+
+
+def test_groups_of_items_between_blank_lines_are_counted_by_the_item() -> None:
+    assert records(texts("- a\n- b\n\n- c\n- d\n\n- e"), "list_boats") == 5
+
+
+def test_a_resource_that_only_names_the_folder_is_no_entry() -> None:
+    result = texts(
+        "Directory listing for: /srv\n\n[DIR] boats (file:///srv/boats)\n[FILE] oak.txt (file:///srv/oak.txt) - 7 bytes"
+    )
+    result["content"].append({"type": "resource", "resource": {"uri": "file:///srv", "text": "Directory: /srv"}})
+    assert records(result, "list_directory", path="/srv") == 2
