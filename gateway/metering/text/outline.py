@@ -26,6 +26,8 @@ MAX_REMARK_LINES = 8
 """Lines of a block of remarks."""
 
 _STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U0001f4dd\U0001f4c1\U0001f4c2]")
+_PLACE = re.compile(r"[^\s:]{1,200}:\d{1,7}:")
+"""The place of a line in a file: `boats.py:7:`."""
 _CAPITALS = re.compile(r"[A-Z][A-Z \d]{2,60} [A-Z \d]{2,60}\Z")
 _MARKS = re.compile(r"[=*_~-]{1,2}\s*\Z")
 """A line with nothing but a mark or two, which is too short for a rule."""
@@ -217,6 +219,8 @@ def _is_heading(line: str, following: str) -> bool:
     if RULE.match(text[:MAX_MATCHED]) or (following.strip() and RULE.match(following[:MAX_MATCHED])):
         return True
     if ITEM.match(line[:MAX_MATCHED]) and not text.endswith(_COLONS) and _STATUS_TITLE.match(text) is None:
+        return False
+    if _PLACE.match(text) and _PLACE.match(following):
         return False
     if MARKDOWN_HEADING.match(text) or text.endswith((*_COLONS, ":**", ":*")):
         return stated(text).number is not None or not MARKDOWN_HEADING.match(following)

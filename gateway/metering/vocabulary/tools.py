@@ -56,7 +56,7 @@ _CONTAINERS = word_set(
 )
 _COLLECTIVES = word_set(
     "history timeline series log list feed forecast schedule leaderboard ranking roster activity inventory catalog "
-    "queue thread stream batch range trend calendar agenda menu conversation transcript"
+    "queue thread stream batch range trend calendar agenda menu conversation transcript news"
 )
 """Nouns for many things."""
 _DESCRIBE_WORDS = word_set(

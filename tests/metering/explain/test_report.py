@@ -22,7 +22,7 @@ from tests.metering.corpus_cases import CORPORA, read_lines
 from tests.metering.support import structured, texts, wire
 
 SALT = b"0123456789abcdef"
-STATING = ("row", "record", "limit", "total", "count", "of ", "showing", "lines")
+STATING = ("row", "record", "limit", "total", "count", "of ", "showing", "lines", "points")
 """Parts of words beside a number that states a count."""
 
 

@@ -7,6 +7,7 @@ of one type; anything else is prose.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
@@ -125,6 +126,14 @@ def _count_list(lines: list[str], filled: list[str], arguments: ParsedArguments,
     return None
 
 
+def _count_numbered_with_details(body: list[str]) -> int | None:
+    """Count the entries "1. …", "2. …" if details are below each of them."""
+    entries = _count_numbered(body)
+    filled = [line for line in body if line.strip()]
+    is_detailed = all(below[:1] in (" ", "\t") for line, below in pairwise([*filled, ""]) if _NUMBER.match(line[:20]))
+    return entries if entries is not None and entries > 1 and is_detailed else None
+
+
 def _count_spaced(body: list[str]) -> int | None:
     """Count items with details between blank lines, of which a few contain items of their own; `None` for others."""
     if "" not in body or not [line for line in body if line[:1] in (" ", "\t")]:
@@ -139,7 +148,7 @@ def _count_structured(filled: list[str], around: Outline) -> Count | None:
     """Count what are records whatever the tool's name says: blocks with the same labels, lines of one structure."""
     if (blocks := labelled_blocks.count(around.body) or labelled_blocks.count(around.sections)) is not None:
         return counted(blocks, "blocks_text")
-    entries = uniform_lines.count_structured(filled)
+    entries = uniform_lines.count_structured(filled) or _count_numbered_with_details(around.body)
     return None if entries is None else counted(entries, "lines_text")
 
 

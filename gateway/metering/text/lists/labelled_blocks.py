@@ -7,6 +7,9 @@ import re
 from gateway.metering.text.line_marks import LABEL, MAX_MATCHED, RULE
 from gateway.metering.text.lines import is_blank, split_blocks
 
+MIN_PAIRS = 2
+"""Blocks of labelled lines that are told by the labels of their first two lines."""
+
 _NUMBERED = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}(\d{1,6})(?!\w)")
 _MARK = re.compile(
     r"\s{0,8}(?:(?P<address>\w{2,10}://\S)|(?:\*\*|#{1,6} )?\[(?P<link>[^\[\]\n]{1,160}\]\()|"
@@ -18,7 +21,28 @@ _RULE_STARTS = frozenset(("---", "===", "***", "___", "\u2500\u2500\u2500"))
 
 
 def count(lines: list[str]) -> int | None:
-    """Count the blocks whose first two lines have the same form, if all but a heading do; `None` for another text."""
+    """Count the blocks whose first two lines have the same form, if all but a heading do; `None` for another text.
+
+    Or else those that begin as the first one does, whatever lines are in the texts of their fields.
+    """
+    return _count_blocks(lines) or _count_beginnings(lines)
+
+
+def _count_beginnings(lines: list[str]) -> int | None:
+    """Count the blocks that begin with the labels of the first two lines, if none begins with the first label alone."""
+    if len(lines) < 2 or "" not in lines:
+        return None
+    first, second = _label(lines[0]), _label(lines[1])
+    if first is None or second is None or first == second:
+        return None
+    ends = [0, *(at for at, line in enumerate(lines, start=1) if not line or RULE.match(line[:MAX_MATCHED]))]
+    starts = [at for at in ends if at + 1 < len(lines) and _label(lines[at]) == first]
+    is_pair = all(_label(lines[at + 1]) == second for at in starts)
+    return len(starts) if len(starts) >= MIN_PAIRS and is_pair else None
+
+
+def _count_blocks(lines: list[str]) -> int | None:
+    """Count the blocks between blank lines or rules, if their first two lines have the same form."""
     if [line for line in lines if line[:3] in _RULE_STARTS and RULE.match(line)]:
         return _count_between_rules(lines)
     if "" not in lines:

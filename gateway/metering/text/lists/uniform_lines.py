@@ -22,6 +22,7 @@ MIN_PHRASES = 3
 """Lines of a few words each, which otherwise may be prose."""
 
 _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S*\Z")
+_CLOCK = re.compile(r"\[\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,6})?\] ?\S")
 _URL = re.compile(r"\w{2,10}://\S+\Z")
 _FILE = re.compile(
     r"(?!.*\s\s)(?:[^\n:|<>\"]{1,250}/)?[^\n/:|<>\"]{1,120}?(?:\.[A-Za-z]\w{0,7}|/)(?: \([\d.,]+ ?\w{1,6}\))?\Z"
@@ -82,12 +83,21 @@ def count(lines: list[str]) -> int | None:
     if (titles := sum(_TITLE_LINE.match(entry) is not None for entry in entries)) > 1 and _TITLE_LINE.match(entries[0]):
         return titles
     if len(entries) < len(lines):
+        if len(entries) > 1 and _have_fields(lines, depths):
+            return len(entries)
         return len(entries) if len(entries) > 1 and all(map(_NAME.match, entries)) else None
     if entries[0].lower() in STATUS_WORDS or (len(entries) == 1 and ":" in entries[0]):
         return None
     if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries):
         return len(entries)
     return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
+
+
+def _have_fields(lines: list[str], depths: list[int]) -> bool:
+    """Return True if a labelled line is below each line at the margin, deeper than it."""
+    margin, is_label = min(depths), [_LABEL.match(line.strip()) is not None for line in lines]
+    heads = [at for at, depth in enumerate(depths) if depth == margin]
+    return all(is_label[at + 1 : at + 2] == [True] and depths[at + 1] > margin for at in heads)
 
 
 def _mark(entry: str) -> str:
@@ -97,11 +107,12 @@ def _mark(entry: str) -> str:
 
 
 def count_structured(lines: list[str]) -> int | None:
-    """Count two lines or more that are addresses, or share a structure that prose, fields and statistics lack."""
+    """Count two lines or more that are addresses, have a time, or share a structure that prose and fields lack."""
     if len(lines) < 2 or any(line[:1] in (" ", "\t") or line[MAX_ENTRY:] for line in lines) or _are_fields(lines):
         return None
     is_structured = len(_skeleton(lines[0])) > MIN_STRUCTURE and _share_skeleton(lines)
-    return len(lines) if is_structured or all(map(_URL.match, lines)) else None
+    is_list = is_structured or all(map(_URL.match, lines)) or all(map(_CLOCK.match, lines))
+    return len(lines) if is_list else None
 
 
 def _are_nested(lines: list[str]) -> bool:

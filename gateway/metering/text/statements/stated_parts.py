@@ -96,9 +96,9 @@ def _parts(body: list[str]) -> Iterator[int]:
     yield from levels.values()
     yield len([line for line in top if line[:2] == "**" and _BOLD_HEADING.match(line[:MAX_MATCHED])])
     names = [label(line) for line in top]
-    labels = Counter(name for name in names if name is not None)
+    labels = Counter([name for name in names if name is not None])
     yield from (number for number in labels.values() if number > 1)
-    beginnings = Counter(tuple(line[:MAX_MATCHED].split(maxsplit=2)[:2]) for line in top)
+    beginnings = Counter([tuple(line[:MAX_MATCHED].split(maxsplit=2)[:2]) for line in top])
     yield from (number for number in beginnings.values() if number > 1 and 2 * number > len(top))
     if names[0] is not None:
         yield labels[names[0]]

@@ -85,6 +85,8 @@ _ERRORS = re.compile(r"[^\w\n]*(\d+) (?:errors?|warnings?|failures?)\b")
 _SLASH_ONLY = re.compile(r"\d\s?/\s?\d")
 _SHOWN_N = re.compile(rf"(?<!\w){_SHOWN}(?:\s{_WORDS}|\s?[:=]\s?)\(?{_N}(?![\w%/]|-\d)")
 _SHOWN_RANGE = re.compile(rf"(?<!\w){_SHOWN}\s{_WORDS}{_N}{_TO}({NUMBER})(?![\w%/]|-\d)")
+_HEADING_N = re.compile(r"[\W_]{0,8}[^\W\d_][^\d\n()]{1,60} \((\d{1,6})\)\s?:?[\s*_]{0,4}\Z")
+"""A heading with a number in brackets at its end, whatever it names: `Channels in Brno (2):`."""
 _N_SHOWN = re.compile(rf"{_N}\s{_WORDS}{_SHOWN}(?!\w)")
 _FOUND_N = re.compile(rf"(?<!\w){_FOUND}\**(?:\s{_WORDS}|\s?\**[:=]\**\s?)\(?{_N}(?![\w%/]|\.\d)")
 _N_FOUND = re.compile(rf"{_N}\s{_WORDS}{_FOUND}(?!\w)")
@@ -198,6 +200,8 @@ def _stated_spaced(text: str) -> Stated:
     total = _group(found)
     if returned is not None or total is not None:
         return Stated(returned, total)
+    if (heading := _HEADING_N.match(text)) is not None:
+        return Stated(parse_number(heading.group(1)), is_of_rows=False)
     stating = _N_NOUN.search(text) or (_NUMBER_BEHIND.search(text) and _NOUN_N.search(text))
     returned = _group(stating)
     if stating is None or returned is None or _PAGE.match(stating.group()):

@@ -67,6 +67,27 @@ FOLDER = "[DIR]  boats                  \n[DIR]  ports                  \n[FILE]
         ("read_messages", json.dumps(MESSAGES), 3),
         ("search_files", OCCURRENCES, 3),
         ("list_directory", FOLDER, 4),
+        (
+            "get_news",
+            "Title: Oak: why\nSummary: It rose.\nText: Long\n\nwith a break\nURL: https://a.test\n\nTitle: Teak\nSummary: \nText: \nURL: https://b.test",
+            2,
+        ),
+        (
+            "get_news",
+            "Title: Oak: why\nSummary: It rose.\nText: Long\n\nTitle: no summary\n\nTitle: Teak\nSummary: \nText: x",
+            None,
+        ),
+        (
+            "list_branches",
+            "项目 infra 的分支列表:\n\n分支: main\n提交: abc\n信息: fix\n\n- a\n- b\n提交者: 王\n\n分支: dev\n提交: def\n信息: x\n提交者: 李",
+            2,
+        ),
+        ("list_bills", "Bill B-1\n  Customer: Ida\n  Total: 100\nBill B-2\n  Customer: Uma\n  Total: 50", 2),
+        ("nearby", "1. Oak \u2605 4.5 (120 reviews)\n   Main St 1\n2. Teak \u2605 4.0 (12 reviews)\n   Side St 2", 2),
+        ("nearby", "1. Go to the harbour.\n2. Take the boat.", None),
+        ("get_transcript", "[0:00] hello: there\n[0:03] and - yes\n[1:02:03] bye", 3),
+        ("search_code", "src/a.py:10: def x():\nsrc/b.py:3: x()", 2),
+        ("list_channels", "Channels in Brno (2):\ngeneral (ID: 1, Type: text)\nvoice: 1 (ID: 2, Type: voice)", 2),
         ("search_posts", POSTS.partition("Found")[0] + "Found 0 posts\n=\nNo posts found for your query.", 0),
     ],
 )
