@@ -33,6 +33,7 @@ _MARKS = re.compile(r"[=*_~-]{1,2}\s*\Z")
 """A line with nothing but a mark or two, which is too short for a rule."""
 _FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
 """The heading of the first of numbered records: `Result 1:`."""
+_NUMBERED_PART = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}\d{1,4}(?:\W|\Z)")
 _COLONS = (":", "\uff1a")
 
 
@@ -186,7 +187,8 @@ def _advice(body: list[str]) -> int:
         at -= 1
     line = body[at] if 0 < at < len(body) - 1 else ""
     is_heading = MARKDOWN_HEADING.match(line) or line.rstrip("*_ ").endswith(_COLONS)
-    return len(body) - at if is_heading and messages.introduces_advice(line[:MAX_MATCHED]) else 0
+    is_part = _NUMBERED_PART.match(line) is not None  # `## Note 2: Boats`
+    return len(body) - at if is_heading and not is_part and messages.introduces_advice(line[:MAX_MATCHED]) else 0
 
 
 def _trimmed(lines: list[str]) -> list[str]:

@@ -158,7 +158,8 @@ def _count_rows(block: list[tuple[bool, str]]) -> int | None:
     header, data = segments[0], segments[1:]
     if data and _is_footer(data[-1], header):
         data = data[:-1]
-    kept = [[line for line in rows if not _marks_omitted_rows(line)] for rows in data]
+    has_sides = _BARS.match(header[0].lstrip()) is not None
+    kept = [[line for line in rows if not _marks_omitted_rows(line) and _begins_row(line, has_sides)] for rows in data]
     if kept and len(kept[-1]) > 1 and _BOLD_TOTAL.match(kept[-1][-1][:MAX_LINE]):
         kept[-1].pop()
     if sum(map(len, kept)) == 1 and _marks_no_rows(next(line for rows in kept for line in rows)):
@@ -166,6 +167,11 @@ def _count_rows(block: list[tuple[bool, str]]) -> int | None:
     if len(data) > 1 and block[0][0]:
         return sum(1 for rows in kept if rows)  # a grid: rows, possibly of several lines each, between borders
     return sum(map(len, kept))
+
+
+def _begins_row(line: str, has_sides: bool) -> bool:
+    """Return True if a line of a table is not the rest of a cell with a line break."""
+    return not has_sides or _BARS.match(line.lstrip()[:1]) is not None
 
 
 def _segments(block: list[tuple[bool, str]]) -> list[list[str]]:

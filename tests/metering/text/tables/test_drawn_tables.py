@@ -57,3 +57,14 @@ def test_tables_of_other_columns_and_rows_that_say_there_are_none_are_no_records
     text: str, expected: int | None
 ) -> None:
     assert records(texts(text), "query", sql="SELECT id, boat FROM boats") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| id | note |\n|----|------|\n| 1 | line one\nline two |\n| 2 | x |\n",
+        "+----+------+\n| id | note |\n+----+------+\n|  1 | line one\nline two |\n|  2 | x |\n+----+------+\n",
+    ],
+)
+def test_a_line_break_in_a_cell_begins_no_row(text: str) -> None:
+    assert records(texts(text), "query", sql="SELECT id, note FROM boats") == 2
