@@ -64,6 +64,7 @@ _ENTITY_HEADING = re.compile(
     r"#{1,3} \[?([\w.-]{1,60})(?:[:\]]| [\u2013\u2014-] )|\W{0,4}[A-Z][\w ]{0,30}:[ *`]{0,5}([\w.-]{1,60})[*`]{0,3}\n"
 )
 _ENTITY_FIELD = re.compile(r"[ *>-]{0,6}[A-Z][\w ]{0,30}:[ *`]{1,5}([^\n`*]{2,100}?)[ *`]{0,3}\Z")
+"""A field with its value: `- Id: 003x`."""
 
 
 def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
@@ -189,15 +190,14 @@ def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
 
 def _states_none_below(text: str) -> bool:
     """Return True if a paragraph states that nothing was found, with statistics above it and only advice below."""
-    above, _, last_line = text.rpartition("\n")
-    is_stated = len(text) <= MAX_REPORT and any(stated(line).number == 0 for line in above.split("\n"))
-    if is_stated and messages.is_no_records(last_line):
-        return True
-    if len(text) > MAX_REPORT or (text[0] != "#" and "\n\n" not in text):
+    if len(text) > MAX_REPORT:
         return False
-    *comments, last = text.split("\n")
-    if comments and all(line.startswith("# ") for line in comments) and messages.is_no_records(last.lstrip("# ")):
+    *above, last = text.split("\n")
+    is_stated = any(stated(line).number == 0 for line in above) or all(line.startswith("# ") for line in above)
+    if above and is_stated and messages.is_no_records(last.lstrip("# ")):
         return True
+    if text[0] != "#" and "\n\n" not in text:
+        return False
     if text[0] != "#":
         text = "\n\n" + text
     paragraphs = [one.strip() for one in text.split("\n\n")[1:] if one.strip()]
