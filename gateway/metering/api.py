@@ -47,6 +47,7 @@ from gateway.metering.vocabulary.tools import (
     is_searching_tool,
     is_sure_write,
     is_writing_tool,
+    may_list,
     tool_words,
 )
 
@@ -159,7 +160,8 @@ def _count_object(count: Count, parsed: ParsedArguments, tables: tuple[str, ...]
         return count.with_signs(Sign.QUERIED)
     is_entity = Sign.ENTITY in count.signs
     is_named = bool(parsed.ids) or Sign.ECHO in count.signs
-    if (is_entity and parsed.path_ids) or (is_named and is_fetching_tool(parsed.tool)):
+    is_fetched = is_fetching_tool(parsed.tool) or (is_entity and Sign.ECHO in count.signs and may_list(parsed.tool))
+    if (is_entity and parsed.path_ids) or (is_named and is_fetched):
         return count.with_signs(Sign.IDENTIFIED)
     if tables or (is_entity and is_fetching_tool(parsed.tool)):
         return count

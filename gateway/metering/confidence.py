@@ -22,6 +22,7 @@ class Sign(StrEnum):
     OTHER_LIST = "other_list"
     RECORD_NOUN = "record_noun"
     ONLY_MEMBER = "only_member"
+    LISTING_TOOL = "listing_tool"
     EMPTY_LIST = "empty_list"
     WHOLE_LIST = "whole_list"
     NAMED_LIST = "named_list"
@@ -95,6 +96,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.OTHER_LIST: (1.3, "a list under a name that only this server uses"),
     Sign.RECORD_NOUN: (1.5, "a list with a noun that is common for records"),
     Sign.ONLY_MEMBER: (1, "the only member of an object"),
+    Sign.LISTING_TOOL: (0.5, "objects from a tool that lists or searches"),
     Sign.EMPTY_LIST: (2.5, "an empty list, and nothing that may hold the records"),
     Sign.WHOLE_LIST: (3.5, "the result is a list"),
     Sign.NAMED_LIST: (3, "a list with the name of what the tool returns"),

@@ -47,7 +47,8 @@ class ObjectLists(ObjectOutcome):
 
     def _count_list(self, name: str, *signs: Sign) -> Count:
         """Count the list in the member with the normalized `name`."""
-        signs += tuple(of_other_list(name, self._members)) if Sign.OTHER_LIST in signs else ()
+        if Sign.OTHER_LIST in signs:
+            signs += tuple(of_other_list(name, self._members, is_listing=self._asks_for_list()))
         return self._under(name, self._parts.count_list(self._members[name], self._depth + 1), *signs)
 
     def _count_rows_member(self) -> Count | None:

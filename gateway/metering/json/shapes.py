@@ -93,8 +93,8 @@ class ShapeCounter:
             if self._has_header(values):
                 return counted(total - 1, self.method, (), (Sign.HEADER_LEFT_OUT,))
             return self._counted(total)
-        if len({type(one) for one in sample} & _CONTAINERS) == 1 and not _CONTAINERS.issuperset(map(type, sample)):
-            return UNKNOWN_COUNT
+        if (inner := self._count_mixed(values, depth)) is not None:
+            return inner
         if sample and self._is_one_row(values):
             return Count(1, self.method, CountKind.OBJECT)
         if sample and isinstance(sample[0], str) and total > 1 and announced_number(sample[0]) == total - 1:
@@ -105,6 +105,21 @@ class ShapeCounter:
             return inner if inner.kind >= CountKind.COUNTED and Sign.MAP not in inner.signs else self._counted(1)
         is_cut = total > 1 and total == len(values) and values[-1] == "" and isinstance(sample[0], str)
         return self._counted(total - is_cut)  # lines, split at their ends
+
+    def _count_mixed(self, values: list[Any], depth: int) -> Count | None:
+        """Count a list of elements of several types: a header above rows, a value such as a cursor beside a list.
+
+        `None` if all elements are of one type.
+        """
+        sample = values[:SAMPLE]
+        is_container = [type(one) in _CONTAINERS for one in sample]
+        if len(sample) == 2 and is_container == [False, True] and isinstance(sample[1], list):
+            return self.count_list(sample[1], depth + 1)
+        if len(sample) > 1 and isinstance(sample[0], dict) and all(isinstance(one, list) for one in sample[1:]):
+            is_header = all(length(one) == len(sample[0]) for one in sample[1:])
+            signs = (Sign.COMMON_LIST, Sign.HEADER_LEFT_OUT)
+            return counted(length(values) - 1, self.method, (), signs) if is_header else UNKNOWN_COUNT
+        return UNKNOWN_COUNT if any(is_container) and not all(is_container) else None
 
     def _is_one_row(self, values: list[Any]) -> bool:
         """Return True if a list of scalars is the only row of a statement that selects as many columns."""
@@ -236,7 +251,10 @@ def _is_list_of_result_sets(values: list[Any]) -> bool:
     if not all(isinstance(one, list) for one in values):
         return False
     rows = [row for one in values for row in one[:1]]
-    return bool(rows) and all(isinstance(row, dict) and not _is_cell(row) for row in rows)
+    if not rows or not all(isinstance(row, dict) and not _is_cell(row) for row in rows):
+        return False
+    seconds = [(one[0], one[1]) for one in values if len(one) > 1]
+    return not any(isinstance(second, dict) and first.keys().isdisjoint(second) for first, second in seconds)
 
 
 def _is_cell(value: dict[str, Any]) -> bool:

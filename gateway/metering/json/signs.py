@@ -58,11 +58,13 @@ def of_map(value: dict[str, Any], known: frozenset[str], *, is_listing: bool) ->
     return (Sign.MAP, Sign.DATA_NAMES) if is_data else (Sign.MAP,)
 
 
-def of_other_list(name: str, members: Members) -> Iterator[Sign]:
+def of_other_list(name: str, members: Members, *, is_listing: bool) -> Iterator[Sign]:
     """Yield the signs for a list under a name that only this server uses, which alone is in doubt."""
     yield Sign.OTHER_LIST
     if is_record_noun(name):
         yield Sign.RECORD_NOUN
+    elif is_listing and is_list_of_objects(members[name]):
+        yield Sign.LISTING_TOOL
     if len(members) == 1:
         yield Sign.ONLY_MEMBER
 

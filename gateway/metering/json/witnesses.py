@@ -74,6 +74,7 @@ class Verdict(NamedTuple):
     name: str = ""
 
 
+_COSTS = frozenset(("stats", "statistics"))
 _UNDECIDED = Verdict(None)
 
 
@@ -82,7 +83,9 @@ def find(members: Members, list_name: str) -> list[Witness]:
     found = list(_in(members, list_name))
     for name, inner in _summaries(members):
         if name != list_name:
-            found += [one._replace(name=f"{name}.{one.name}") for one in _in(inner, list_name)]
+            inner_found = [one._replace(name=f"{name}.{one.name}") for one in _in(inner, list_name)]
+            is_cost = name in _COSTS  # of the query, which may read more than it returns
+            found += [one._replace(meaning=Meaning.MEASURE) if is_cost else one for one in inner_found]
     return found
 
 

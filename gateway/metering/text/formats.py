@@ -101,8 +101,9 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
-    is_open = found is None or found.kind is CountKind.OBJECT or found.method == "blocks_text"
-    if is_open and _is_fetched_entity(text, arguments):
+    has_blocks = found is not None and found.method == "blocks_text"
+    is_open = has_blocks or found is None or found.kind is CountKind.OBJECT
+    if is_open and _is_fetched_entity(text, arguments, has_blocks=has_blocks):
         return Count(1, "fields_text", CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.ENTITY, Sign.ECHO))
     return found or UNKNOWN_COUNT
 
@@ -123,17 +124,18 @@ def _count_beside(
     return UNKNOWN_COUNT if rest is None else count(rest, arguments, depth + 1, count_value)
 
 
-def _is_fetched_entity(text: str, arguments: ParsedArguments) -> bool:
+def _is_fetched_entity(text: str, arguments: ParsedArguments, *, has_blocks: bool) -> bool:
     """Return True if a text is about the entity that the tool fetches.
 
-    Its first line has the id, `# A-1: Fix the door`, or one of its first fields has a value that the call gives.
+    Its first line has the id, `# A-1: Fix the door`, or one of its first fields has a value that the call gives, unless
+    it has several blocks of fields.
     """
     if not is_fetching_tool(arguments.tool) or not head_noun(arguments.tool):
         return False
     heading = _ENTITY_HEADING.match(text)
     entity = "" if heading is None else heading.group(heading.lastindex or 0)
-    if entity in arguments.ids and _DIGIT.search(entity):
-        return True
+    if has_blocks or (entity in arguments.ids and _DIGIT.search(entity)):
+        return entity in arguments.ids and _DIGIT.search(entity) is not None
     lines = text[:EDGE].split("\n")[:MAX_ENTITY_LINES]
     values = [match.group(1) for line in lines if (match := _ENTITY_FIELD.match(line)) is not None]
     return len(values) >= MIN_ENTITY_FIELDS and not arguments.strings.union(arguments.ids).isdisjoint(values)

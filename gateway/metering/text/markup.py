@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.metering_result import FAILURE, Count, CountKind, counted
+from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import EDGE
 
 MAX_OUTSIDE_CHARACTERS = 1_000
@@ -19,6 +19,9 @@ MAX_WRAPPERS = 5
 _OPENING = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*")
 _RECORD = re.compile(r"<(item|entry|row|record|result|doc|document|hit)(?=[\s>])")
 """An element that is a record beside elements of other names."""
+_IDENTITY = re.compile(r"<(?:id|key|uuid|name|title|number)>", re.IGNORECASE)
+_NESTED = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*<[A-Za-z]")
+"""An element with another in it, so that the elements around it are no single object."""
 _PROLOGUE = re.compile(r"<\?xml[^>]{0,200}\?>\s*")
 
 
@@ -88,4 +91,5 @@ def _count_root(text: str, outer: re.Match[str]) -> Count:
                 return counted(records, "xml_text")
             break
         body, name = body[inner.end() : body.rfind("</")].strip(), inner.group(1)
-    return Count(1, "xml_text", CountKind.OBJECT)
+    is_object = _IDENTITY.match(body) is not None or _NESTED.search(body, 0, EDGE) is None
+    return Count(1, "xml_text", CountKind.OBJECT) if is_object else UNKNOWN_COUNT

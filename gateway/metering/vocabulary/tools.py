@@ -15,12 +15,12 @@ _WRITE_VERBS = word_set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch push move edit store register unset commit replace "
     "complete archive restore undo cancel close assign schedule mark acknowledge approve reject reopen mute "
-    "unmute snooze pause invite subscribe unsubscribe unlock modify draft"
+    "unmute snooze pause invite subscribe unsubscribe unlock modify draft enqueue"
 )
 _SURE_WRITE_VERBS = word_set(
     "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
     "terminate restart reset purge flush publish enable disable revoke grant build rebuild reindex "
-    "incr decr increment decrement modify acknowledge"
+    "incr decr increment decrement modify acknowledge enqueue"
 )
 _DETAIL_WORDS = word_set("detail details info")
 """Words after the noun that a tool returns."""
@@ -156,6 +156,7 @@ def is_acting_tool(tool: str) -> bool:
         return True
     nouns = _READ_VERBS | _LIST_VERBS | _DESCRIBE_WORDS | (_RECORDS_OF_WRITES - {"job", "jobs", "comments", "posts"})
     is_noun = not nouns.isdisjoint(acting)
+    is_noun = is_noun or acting[-1:] in (["values"], ["names"], ["keys"])  # `label_values`
     return not _ACTING_VERBS.isdisjoint(acting[:1]) and not is_noun
 
 

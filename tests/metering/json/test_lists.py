@@ -318,3 +318,15 @@ def test_three_objects_with_the_same_members_are_what_a_tool_lists() -> None:
     assert records(structured({"Oak boats": shelf, "Teak boats": shelf}), "list_shelf_names") is None
     rows = {"cols": ["a"], "rows": [["x"], ["y"]]}
     assert records(structured({"Oak boats": rows, "Teak boats": rows, "Ash boats": rows}), "list_shelf_names") is None
+
+
+def test_objects_under_an_uncommon_name_count_for_a_tool_that_lists_or_searches() -> None:
+    value = {"oddities": BOATS, "origin": "x", "mood": "calm"}
+    assert records(structured(value), "search_harbour") == 2
+    assert records(structured(value), "get_harbour") is None
+    assert records(structured({**value, "error": "timeout"}), "search_harbour") is None
+
+
+def test_the_costs_of_a_query_contradict_no_count() -> None:
+    value = {"status": "success", "data": {"result": BOATS}, "stats": {"seriesFetched": 214, "rows_returned": 9}}
+    assert records(structured(value), "query") == 2

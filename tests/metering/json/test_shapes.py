@@ -260,3 +260,17 @@ def test_rows_of_values_with_their_types_are_no_results_of_several_statements() 
 )
 def test_a_list_of_objects_or_lists_beside_single_values_is_unknown(values: list[Any]) -> None:
     assert records(texts(json.dumps(values))) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1187", ["a", "b", "c"]], 3),
+        ([{"id": "int", "wood": "string"}, [1, "oak"], [2, "teak"]], 2),
+        ([{"id": "int", "wood": "string"}, [1], [2]], None),
+        ([[{"wood": "oak"}, {"n": "4"}], [{"wood": "teak"}, {"n": "7"}]], 2),
+        ([[{"n": 1}, {"n": 2}], [{"m": 3}]], 3),
+    ],
+)
+def test_a_header_a_cursor_and_cells_are_told_from_rows(values: list[Any], expected: int | None) -> None:
+    assert records(texts(json.dumps(values)), "run_commands") == expected

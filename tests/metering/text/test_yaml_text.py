@@ -75,3 +75,9 @@ def test_other_texts_with_colons_are_no_dumps(text: str) -> None:
 
 def test_json_behind_the_label_of_an_entry_is_read() -> None:
     assert records(texts('- Results: {"total": 57, "results": [{"id": 1}, {"id": 2}]}'), "search") == 2
+
+
+def test_nested_elements_are_no_single_object() -> None:
+    nested = "<DATA><RESULT><STATUS>0</STATUS></RESULT><PARAMETER><LIMIT>5</LIMIT></PARAMETER></DATA>"
+    assert records(texts(nested), "get_data", id="7") is None
+    assert records(texts("<boat><length>7</length><wood>oak</wood></boat>"), "get_boat", id="7") == 1

@@ -83,7 +83,7 @@ def count(text: str, arguments: ParsedArguments, around: Outline | None) -> Coun
     filled = [line for line in around.body if line.strip()]
     if (references := _count_references(filled)) is not None:
         return counted(references, "lines_text")
-    if arguments.lists_names and (named := _count_under_header(lines)) is not None:
+    if (arguments.lists_names or arguments.has_one_column) and (named := _count_under_header(lines)) is not None:
         return counted(named, "lines_text")
     if is_listing_tool(arguments.tool):
         return _count_list(lines, filled, arguments, around)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect
 from itertools import pairwise
 
-from gateway.metering.text.line_marks import ITEM, LABELLED_ENTRY, MARKDOWN_HEADING, MAX_MATCHED
+from gateway.metering.text.line_marks import BULLET, ITEM, LABELLED_ENTRY, MARKDOWN_HEADING, MAX_MATCHED
 from gateway.metering.text.line_types import IDENTIFYING
 from gateway.metering.text.statements.witnesses import stated
 
@@ -85,5 +85,8 @@ def _count_all(lines: list[str], headings: list[tuple[int, str]]) -> int | None:
     entries = levels.count(deepest)
     if any(stated(line).number == entries for line in filled[:first]):
         return entries
+    below = [line for line in filled[first:] if line[:1] != "#"]
+    if len(below) > entries and all(BULLET.match(line[:MAX_MATCHED]) or line[:1] == "(" for line in below):
+        return None  # groups of entries, or entries with lists of their own
     is_short = len(filled) <= first + entries * (MAX_LINES_OF_SECTION + 1)
     return entries if entries > 1 and is_short else None

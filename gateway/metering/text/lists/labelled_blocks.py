@@ -29,15 +29,15 @@ def count(lines: list[str]) -> int | None:
 
 
 def _count_beginnings(lines: list[str]) -> int | None:
-    """Count the blocks that begin with the labels of the first two lines, if none begins with the first label alone."""
+    """Count the blocks that begin with the forms of the first two lines, if none begins with the first form alone."""
     if len(lines) < 2 or "" not in lines:
         return None
-    first, second = _label(lines[0]), _label(lines[1])
+    first, second = _form(lines[0]), _form(lines[1])
     if first is None or second is None or first == second:
         return None
     ends = [0, *(at for at, line in enumerate(lines, start=1) if not line or RULE.match(line[:MAX_MATCHED]))]
-    starts = [at for at in ends if at + 1 < len(lines) and _label(lines[at]) == first]
-    is_pair = all(_label(lines[at + 1]) == second for at in starts)
+    starts = [at for at in ends if at + 1 < len(lines) and _form(lines[at]) == first]
+    is_pair = all(_form(lines[at + 1]) == second for at in starts)
     return len(starts) if len(starts) >= MIN_PAIRS and is_pair else None
 
 

@@ -43,8 +43,10 @@ _TEXT_PART = re.compile(r"(?:[\w.'+%/]|(?<!\s)-|-(?!\s)|\s(?!-\s))+")
 _DELIMITERS = frozenset((frozenset("w,"), frozenset("w;"), frozenset("w|"), frozenset("w\t")))
 """Skeletons of delimited values, whose first line may be a header row."""
 _TAGGED = re.compile(r"\[(?:[A-Z]{2,10}|[a-z]{2,10})\]\s+\S")
+_ASSIGNED = re.compile(r"[A-Z][A-Z0-9_]{1,60}=")
 _ADDRESS = re.compile(r"[^<>\n]{1,80} <[^<>\s]{1,120}>\Z")
 _HANDLE = re.compile(r"[#@][^\W\d_][\w.-]{0,60}(?:\s|\Z)|#\d{1,9}\s\S")
+_TEMPLATES = (_DETAILED, _CODED, _ADDRESS, _HANDLE, _TIMED, _TAGGED, _ASSIGNED)
 _NUMBERED_NOUN = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}\d{1,12}(?=[\s:.,)\u2013\u2014-]|\Z)")
 _LABEL = re.compile(r"[\W_]{0,8}([^\W\d][\w ]{0,30}?)\**[:\uff1a]\**\s?\S")
 _TITLE_LINE = re.compile(r"(={2,8}|-{2,8}|\*{3,8}) \S[^\n]{0,120} \1\Z")
@@ -125,7 +127,7 @@ def _are_nested(lines: list[str]) -> bool:
 
 def _has_template(entries: list[str]) -> bool:
     """Return True if all entries are in one of the usual templates."""
-    if any(all(map(pattern.match, entries)) for pattern in (_DETAILED, _CODED, _ADDRESS, _HANDLE, _TIMED, _TAGGED)):
+    if any(all(map(pattern.match, entries)) for pattern in _TEMPLATES):
         return True
     if any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL)):
         return True

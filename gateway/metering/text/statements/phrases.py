@@ -160,7 +160,7 @@ NOT_FOUND = {
 """Statements after a name that it does not exist."""
 
 NOTHING = {
-    "en": r"none of (?:the|your) \w+ match(?:es|ed)?|nothing (?:found|to (?:show|display|list)|matche[ds]|here|yet)|none found|no matches?|"
+    "en": r"(?:\w+ ){0,3}returned (?:an )?empty (?:results?|response|list|set)|none of (?:the|your) \w+ match(?:es|ed)?|nothing (?:found|to (?:show|display|list)|matche[ds]|here|yet)|none found|no matches?|"
     r"empty (?:set|results?|result set|table|list|array|data ?frame|response)|"
     r"(?:the |this |your )?(?:query |search |current )?(?:results?|result set|output|list|table|database|collection|"
     r"queue|"
@@ -170,6 +170,7 @@ NOTHING = {
     "fr": r"rien (?:trouv[ée]|[àa] afficher|n'a [ée]t[ée] trouv[ée])|r[ée]sultat vide|(?:le |la )?(?:r[ée]sultat|liste|table|dossier) est vide",
     "pt": r"nada (?:foi )?encontrado|(?:o |a )?(?:resultado|lista|tabela|pasta) est[áa] vazi[oa]|resultado vazio",
     "ru": r"ничего не найдено|пусто|пустой результат|(?:результат|список|таблица) пуст(?:а|о|ой)?",
+    "ko": r"[^\n.]{0,40}(?:없습니다|없음|못했습니다)",
     "zh": r"[^\n。,]{0,10}(?:结果|結果|数据|資料|列表|清单|清單|内容|表|集合|数据库|資料庫)(?:集)?(?:为空|為空|是空的)|空(?:结果|結果|列表|集合|数据)|"
     r"(?:没有|沒有|未|无|無|暂无|暫無|找不到|查无|查無|尚无|尚無|并无|並無|搜不到|查不到)[^\n。,!?]{0,24}?"
     r"(?:数据|數據|资料|資料|结果|結果|记录|記錄|紀錄|信息|内容|內容|条目|條目|匹配项?|文件|档案|檔案|文档|文檔|任务|任務|笔记|筆記|表)|"

@@ -212,7 +212,7 @@ def _count_lines(body: str, delimiter: str, width: int, is_header: bool) -> int 
     if delimiters == total * (width - 1):
         if total > MAX_LINES or all(not line or line.count(delimiter) == width - 1 for line in body.split("\n")):
             return total
-    elif is_header and '"' not in body and total <= MAX_LINES:
+    elif is_header and ('"' not in body or body.count('"') % 2) and total <= MAX_LINES:
         # Servers that do not quote may have delimiters in their fields, so more of them, never fewer.
         return total if all(line.count(delimiter) >= width - 1 for line in body.split("\n") if line) else None
     if '"' not in body or len(body) > MAX_QUOTED_CHARACTERS or delimiters + total > MAX_FIELDS:
