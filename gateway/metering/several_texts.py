@@ -10,6 +10,7 @@ from gateway.metering.confidence import Sign
 from gateway.metering.json.structure.partial_values import SkippedObject
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import split_lines
+from gateway.metering.text.statements.messages import NO_RECORDS
 from gateway.metering.text.statements.witnesses import Agreement, agreement, stated
 
 MAX_REMARK_LINES = 4
@@ -98,6 +99,8 @@ def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
     )
     if is_each and len({one.path.partition(":")[2] for one in lists}) == 1 and not objects:
         return _checked_by_remarks(one_each(len(lists), lists[0].method), remarks)  # each has a list of its own
+    if lists and lists[-1].method == NO_RECORDS.method and any(one.records for one in lists):
+        return UNKNOWN_COUNT  # the last text states that there are none
     if lists and not objects:
         is_long = any(remark.strip().count("\n") >= MAX_REMARK_LINES for remark in remarks)
         found = _add(lists).with_signs(Sign.OTHER_TEXTS) if is_long else _add(lists)

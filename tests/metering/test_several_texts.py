@@ -78,3 +78,8 @@ def test_embedded_documents_below_their_number_are_counted() -> None:
 )
 def test_texts_below_a_line_that_states_their_number_are_one_record_each(heading: str) -> None:
     assert records(texts(heading, "boat: Oak\nport: Brno", "boat: Teak\nport: Graz"), "search") == 2
+
+
+def test_data_beside_a_statement_of_none_are_in_doubt() -> None:
+    data = json.dumps({"status": "success", "data": {"results": [{"queryName": "A", "rows": None}]}})
+    assert records(texts(data, "note: returned 0 rows (limit 100)"), "search_logs") is None

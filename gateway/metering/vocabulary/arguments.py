@@ -14,7 +14,7 @@ TABLE_ARGUMENTS = INDEX_ARGUMENTS | word_set(
     "entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid tableidorname "
     "measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid sobject sobjectname "
     "sobjecttype objectapiname loggroup loggroupname loggroupnames loggroupidentifier loggroupidentifiers "
-    "entitysetname entitylogicalname collectionpath collectiongroup"
+    "logstore logstorename entitysetname entitylogicalname collectionpath collectiongroup"
 )
 """Arguments with the name of a table."""
 PATH_ARGUMENTS = word_set("loggroup loggroupname loggroupnames collectionpath")

@@ -85,7 +85,7 @@ _ERRORS = re.compile(r"[^\w\n]*(\d+) (?:errors?|warnings?|failures?)\b")
 _SLASH_ONLY = re.compile(r"\d\s?/\s?\d")
 _SHOWN_N = re.compile(rf"(?<!\w){_SHOWN}(?:\s{_WORDS}|\s?[:=]\s?)\(?{_N}(?![\w%/]|-\d)")
 _SHOWN_RANGE = re.compile(rf"(?<!\w){_SHOWN}\s{_WORDS}{_N}{_TO}({NUMBER})(?![\w%/]|-\d)")
-_HEADING_N = re.compile(r"[\W_]{0,8}[^\W\d_][^\d\n()]{1,60} \((\d{1,6})\)\s?:?[\s*_]{0,4}\Z")
+_HEADING_N = re.compile(r"[\W_]{0,8}[^\W\d_][^\n()]{1,60} \((\d{1,6})\)\s?:?[\s*_]{0,4}\Z")
 """A heading with a number in brackets at its end, whatever it names: `Channels in Brno (2):`."""
 _N_SHOWN = re.compile(rf"{_N}\s{_WORDS}{_SHOWN}(?!\w)")
 _FOUND_N = re.compile(rf"(?<!\w){_FOUND}\**(?:\s{_WORDS}|\s?\**[:=]\**\s?)\(?{_N}(?![\w%/]|\.\d)")
