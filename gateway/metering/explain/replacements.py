@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Sequence, Set
 
 from gateway.metering.explain.structural_words import CJK_PHRASES
 
-_LETTER = r"(?:[^\W\d_]|\\u[0-9a-fA-F]{4})"
+_ESCAPED = r"\\{1,4}u[0-9a-fA-F]{4}"
+"""A letter as an escape of JSON, which has more backslashes in a string of a string."""
+_LETTER = rf"(?:[^\W\d_]|{_ESCAPED})"
 TOKEN = re.compile(
-    rf"(?P<escaped>{_LETTER}{{0,64}}\\u[0-9a-fA-F]{{4}}{_LETTER}{{0,64}})"
+    rf"(?P<escaped>{_LETTER}{{0,64}}{_ESCAPED}{_LETTER}{{0,64}})"
     r"|(?P<escape>\\{1,4}[nrtbf\"'/]|\\\\)"
     r"|(?P<moment>\bdatetime\.(?:datetime|date)\(\d{4}(?:, \d{1,6}){2,6})"
     r"|(?P<hex>(?<![0-9A-Za-z])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -33,6 +35,7 @@ TOKEN = re.compile(
 )
 """The parts of a text that may hold data; what is between them is kept."""
 
+_BACKSLASHES, _ONE = re.compile(r"\\+u"), r"\\u"
 _PARTS = re.compile(r"[A-Za-z]+|\d+")
 _EXPONENT = re.compile(r"[eE][+-]?\d+\Z")
 _ALPHABETS = (
@@ -166,7 +169,7 @@ def _alphabet(character: str) -> str:
 
 def unescape(token: str) -> str:
     """Return a word with JSON escapes as the word that it stands for."""
-    return str(json.loads(f'"{token}"'))
+    return str(json.loads(f'"{_BACKSLASHES.sub(_ONE, token)}"'))
 
 
 def parts_of(identifier: str) -> list[str]:

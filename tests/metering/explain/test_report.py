@@ -290,3 +290,11 @@ def test_a_call_that_is_nested_too_deeply_is_refused() -> None:
 def test_names_are_replaced_as_in_the_call() -> None:
     anonymizer = Anonymizer(recorded(texts("x"), table="staff"), SALT)
     assert anonymizer.name("staff") == anonymizer.call().arguments["table"] != "staff"
+
+
+def test_a_word_with_escapes_in_json_in_a_string_is_replaced() -> None:
+    value = {"boats": [{"skipper": "maría", "event": json.dumps({"user": "maría"})}]}
+    result = {"content": [{"type": "text", "text": json.dumps(value, ensure_ascii=False)}], "structuredContent": value}
+    made = json.dumps(report(recorded(result), SALT, "1.0").call, ensure_ascii=False)
+    assert "maría" not in made
+    assert "u00eda" not in made

@@ -100,7 +100,11 @@ FOLDER = "[DIR]  boats                  \n[DIR]  ports                  \n[FILE]
         ("list_alerts", "Invoked tool returned an empty result", 0),
         ("list_boats", "주문이 없습니다.", 0),
         ("search_code", "src/a.py:10: def x():\nsrc/b.py:3: x()", 2),
-        ("job_events", "Job 911 Events (3):\n\nTask: Oak\n  Host: a\n  Event: ok\n\nTask: Oak\n  Host: b\n  Event: failed\n  Output: one\ntwo\n\nTask: Teak\n  Host: a\n  Event: ok", 3),
+        (
+            "job_events",
+            "Job 911 Events (3):\n\nTask: Oak\n  Host: a\n  Event: ok\n\nTask: Oak\n  Host: b\n  Event: failed\n  Output: one\ntwo\n\nTask: Teak\n  Host: a\n  Event: ok",
+            3,
+        ),
         ("list_channels", "Channels in Brno (2):\ngeneral (ID: 1, Type: text)\nvoice: 1 (ID: 2, Type: voice)", 2),
         ("search_posts", POSTS.partition("Found")[0] + "Found 0 posts\n=\nNo posts found for your query.", 0),
     ],
