@@ -83,7 +83,9 @@ def count_objects(texts: list[str]) -> Count:
 
 def add_up(counts: list[Count], texts: list[str], links: int) -> Count:
     """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
-    counts = _without_fields(_without_remarks(counts, texts))
+    counts = _without_remarks(counts, texts)
+    if len(counts) > 1:
+        counts = _without_fields(counts)
     if _are_mixed(counts):
         return UNKNOWN_COUNT
     if any(one.kind is CountKind.FAILED for one in counts):

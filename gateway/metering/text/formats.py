@@ -134,8 +134,9 @@ def _is_fetched_entity(text: str, arguments: ParsedArguments, *, has_blocks: boo
         return False
     heading = _ENTITY_HEADING.match(text)
     entity = "" if heading is None else heading.group(heading.lastindex or 0)
-    if has_blocks or (entity in arguments.ids and _DIGIT.search(entity)):
-        return entity in arguments.ids and _DIGIT.search(entity) is not None
+    has_id = entity in arguments.ids and _DIGIT.search(entity) is not None
+    if has_id or has_blocks:
+        return has_id
     lines = text[:EDGE].split("\n")[:MAX_ENTITY_LINES]
     values = [match.group(1) for line in lines if (match := _ENTITY_FIELD.match(line)) is not None]
     return len(values) >= MIN_ENTITY_FIELDS and not arguments.strings.union(arguments.ids).isdisjoint(values)

@@ -13,7 +13,7 @@ from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, co
 from gateway.metering.text.line_marks import BULLET, ITEM, MAX_MATCHED, RULE, RULE_STARTS
 from gateway.metering.text.line_types import IDENTIFYING
 from gateway.metering.text.lines import EDGE, is_blank, split_blocks
-from gateway.metering.text.lists import grouped_lists
+from gateway.metering.text.lists import grouped_lists, headed_sections
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
@@ -41,7 +41,7 @@ _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 def count(text: str, lines: list[str] | None, arguments: ParsedArguments, heading: str) -> Count | None:
     """Count the records in `text`, which is below `heading`; `None` if it is not key-value text."""
-    if (total := _count_numbered(text)) is not None and not (lines and _are_sections(lines)):
+    if (total := _count_numbered(text)) is not None and not (lines and headed_sections.hold_only_items(lines)):
         return counted(total, "rows_text")
     if ":" not in text[:EDGE] and "\uff1a" not in text[:EDGE] and " = " not in text[:EDGE]:
         return None
@@ -56,14 +56,6 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments, headin
     if found is not None and found.kind is CountKind.OBJECT and is_listing_or_describing_tool(arguments.tool):
         return None  # a description of a table is not a record of it
     return found
-
-
-def _are_sections(lines: list[str]) -> bool:
-    """Return True if all lines are headings and the items below them, of which there are more: groups of entries."""
-    filled = [line for line in lines if line.strip()]
-    items = [line for line in filled if line[:1] != "#"]
-    are_items = all(BULLET.match(line[:MAX_MATCHED]) or line[:1] == "(" for line in items)
-    return filled[0][:1] == "#" and are_items and 2 * len(items) > len(filled)
 
 
 def _is_entity(lines: list[str]) -> bool:

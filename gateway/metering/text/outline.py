@@ -31,9 +31,8 @@ _PLACE = re.compile(r"[^\s:]{1,200}:\d{1,7}:")
 _CAPITALS = re.compile(r"[A-Z][A-Z \d]{2,60} [A-Z \d]{2,60}\Z")
 _MARKS = re.compile(r"[=*_~-]{1,2}\s*\Z")
 """A line with nothing but a mark or two, which is too short for a rule."""
-_FIRST = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}[01](?:\W|\Z)")
-"""The heading of the first of numbered records: `Result 1:`."""
-_NUMBERED_PART = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}\d{1,4}(?:\W|\Z)")
+_NUMBERED_PART = re.compile(r"[\W_]{0,8}[^\W\d_]{2,20}[ #]{1,2}(\d{1,4})(?:\W|\Z)")
+"""The heading of one of numbered records: `Result 1:`."""
 _COLONS = (":", "\uff1a")
 
 
@@ -75,10 +74,10 @@ def outline(lines: list[str], arguments: frozenset[str] = frozenset()) -> Outlin
     stated_above = len(statements)
     body = _without_footers(lines[start:], statements, arguments)
     sections = lines[title : start + len(body)]
-    is_none = {one.number for one in statements} == {0} and bool(body) and messages.is_no_records(body[0].lstrip("# "))
     is_advice = len(sections) > len(body) and messages.introduces_advice(sections[0][:MAX_MATCHED])
-    states_none = (is_advice and {one.number for one in statements} == {0}) or _states_none(body, arguments)
-    return Outline(body, statements, stated_above, sections, states_none or (is_none and len(body) == 1))
+    is_repeated = len(body) == 1 and messages.is_no_records(body[0].lstrip("# "))
+    is_zero = (is_advice or is_repeated) and {one.number for one in statements} == {0}
+    return Outline(body, statements, stated_above, sections, is_zero or _states_none(body, arguments))
 
 
 def hide_code(lines: list[str]) -> list[str]:
@@ -132,7 +131,8 @@ def _begins(lines: list[str], at: int) -> bool:
     line = lines[at].rstrip()
     if stated(line).number is not None or indentation(line):
         return False
-    if _FIRST.match(line) or line.endswith("}:"):
+    part = _NUMBERED_PART.match(line)
+    if (part is not None and part.group(1) in ("0", "1")) or line.endswith("}:"):
         return True
     if (heading := MARKDOWN_HEADING.match(line)) is not None:
         return any(other.startswith(heading.group()) for other in lines[at + 1 :])

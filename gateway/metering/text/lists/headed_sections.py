@@ -45,6 +45,14 @@ def count_alike(lines: list[str]) -> int | None:
     return None
 
 
+def hold_only_items(lines: list[str]) -> bool:
+    """Return True if all lines are headings and the items below them, of which there are more."""
+    filled = [line for line in lines if line.strip()]
+    items = [line for line in filled if line[:1] != "#"]
+    are_items = all(BULLET.match(line[:MAX_MATCHED]) or line[:1] == "(" for line in items)
+    return filled[0][:1] == "#" and are_items and 2 * len(items) > len(filled)
+
+
 def _headings(lines: list[str]) -> list[tuple[int, str]]:
     found = ((at, MARKDOWN_HEADING.match(line)) for at, line in enumerate(lines) if line[:1] == "#")
     return [(at, match.group(1)) for at, match in found if match is not None][:MAX_HEADINGS]
@@ -85,8 +93,7 @@ def _count_all(lines: list[str], headings: list[tuple[int, str]]) -> int | None:
     entries = levels.count(deepest)
     if any(stated(line).number == entries for line in filled[:first]):
         return entries
-    below = [line for line in filled[first:] if line[:1] != "#"]
-    if len(below) > entries and all(BULLET.match(line[:MAX_MATCHED]) or line[:1] == "(" for line in below):
+    if hold_only_items(filled[first:]):
         return None  # groups of entries, or entries with lists of their own
     is_short = len(filled) <= first + entries * (MAX_LINES_OF_SECTION + 1)
     return entries if entries > 1 and is_short else None
